@@ -1,0 +1,26 @@
+/** One piece of a document as the sliding-window splitter left it, with the rank its document got. */
+export interface Chunk {
+  id: number
+  documentId: number
+  title: string
+  /** Place of the chunk within its document, from 0. */
+  position: number
+  text: string
+  /** Full-text rank of the chunk's document for the query; higher is better. */
+  score: number
+}
+
+/** A document an answer rests on, as the caller sees it. */
+export interface Source {
+  id: number
+  title: string
+  score: number
+}
+
+/** Tokens of one model call and what they cost at the price table's rates. */
+export interface Usage {
+  model: string
+  prompt_tokens: number
+  completion_tokens: number
+  cost_usd: number
+}
