@@ -1,0 +1,40 @@
+import { type Attributes, type Span, SpanStatusCode, trace } from '@opentelemetry/api'
+
+const tracer = trace.getTracer('span-to-line')
+
+/**
+ * Runs `fn` inside a new active span and returns what it returns. The span ends when `fn` returns, or when the
+ * promise it returned settles. What `fn` throws is recorded on the span with ERROR status and thrown on.
+ */
+export function traced<T>(name: string, attributes: Attributes, fn: (span: Span) => T): T {
+  return tracer.startActiveSpan(name, { attributes }, function runInSpan(span): T {
+    try {
+      const result = fn(span)
+      if (result instanceof Promise) return endWhenSettled(span, result) as T
+      span.end()
+      return result
+    } catch (error) {
+      recordError(span, error)
+      span.end()
+      throw error
+    }
+  })
+}
+
+async function endWhenSettled<T>(span: Span, pending: Promise<T>): Promise<T> {
+  try {
+    return await pending
+  } catch (error) {
+    recordError(span, error)
+    throw error
+  } finally {
+    span.end()
+  }
+}
+
+/** Records the exception on the span and sets its status to ERROR. Takes anything that can be thrown. */
+export function recordError(span: Span, error: unknown): void {
+  const exception = error instanceof Error ? error : new Error(String(error))
+  span.recordException(exception)
+  span.setStatus({ code: SpanStatusCode.ERROR, message: exception.message })
+}
