@@ -1,0 +1,98 @@
+/** Decodes the labelled pprof profile into plain samples. */
+import { fileURLToPath } from 'node:url'
+import type { Label, Profile, Sample } from 'pprof-format'
+import { LABEL } from './profiler.ts'
+
+/** One stack frame. */
+export interface Frame {
+  /** Empty for an anonymous function. */
+  functionName: string
+  /** Absolute path, `node:…`, or empty for the runtime's own. */
+  file: string
+  /** The line on which the function begins; 0 when it has none. */
+  startLine: number
+}
+
+/** One sample of the main thread. */
+export interface CpuSample {
+  /** Microseconds since the Unix epoch, at the end of the sampled interval. */
+  timestampMicros: number
+  /** Wall time on the thread that the sample stands for, in ms; 0 while the thread idles. */
+  wallMs: number
+  /** CPU time the thread used since the sample before, in ms. */
+  cpuMs: number
+  spanId?: string
+  traceId?: string
+  /** Leaf first. */
+  frames: Frame[]
+}
+
+const ANONYMOUS = /^\(anonymous(:L#\d+)?(:C#\d+)?\)$/
+const NON_JS_THREADS = 'Non JS threads activity'
+const NANOS_PER_MS = 1e6
+
+/**
+ * @param profile as @datadog/pprof serializes it, with the labels of `profiler.ts`
+ * @returns its samples in order of time, idle ones included; other threads' activity is left out
+ */
+export function decodeCpuSamples(profile: Profile): CpuSample[] {
+  const framesOf = createFrameReader(profile)
+  const samples: CpuSample[] = []
+  for (const sample of profile.sample) {
+    const frames = framesOf(sample)
+    if (frames[0]?.functionName === NON_JS_THREADS) continue
+    samples.push(decodeSample(profile, sample, frames))
+  }
+  return samples.sort(byTimestamp)
+}
+
+function byTimestamp(a: CpuSample, b: CpuSample): number {
+  return a.timestampMicros - b.timestampMicros
+}
+
+function decodeSample(profile: Profile, sample: Sample, frames: Frame[]): CpuSample {
+  const spanId = stringLabel(profile, sample, LABEL.spanId)
+  const traceId = stringLabel(profile, sample, LABEL.traceId)
+  return {
+    timestampMicros: Number(findLabel(profile, sample, LABEL.timestampMicros)?.num ?? 0),
+    wallMs: Number(sample.value[1] ?? 0) / NANOS_PER_MS,
+    cpuMs: Number(sample.value[2] ?? 0) / NANOS_PER_MS,
+    ...(spanId === undefined ? {} : { spanId }),
+    ...(traceId === undefined ? {} : { traceId }),
+    frames
+  }
+}
+
+function findLabel(profile: Profile, sample: Sample, key: string): Label | undefined {
+  return sample.label.find((label) => profile.stringTable.strings[Number(label.key)] === key)
+}
+
+function stringLabel(profile: Profile, sample: Sample, key: string): string | undefined {
+  const label = findLabel(profile, sample, key)
+  return label === undefined ? undefined : profile.stringTable.strings[Number(label.str)]
+}
+
+function createFrameReader(profile: Profile): (sample: Sample) => Frame[] {
+  const strings = profile.stringTable.strings
+  const functions = new Map(profile.function.map((fn) => [Number(fn.id), fn]))
+  const frames = new Map<number, Frame>()
+  for (const location of profile.location) {
+    const line = location.line[0]
+    const fn = line && functions.get(Number(line.functionId))
+    if (!line || !fn) continue
+    const name = strings[Number(fn.name)] ?? ''
+    frames.set(Number(location.id), {
+      functionName: ANONYMOUS.test(name) ? '' : name,
+      file: toPath(strings[Number(fn.filename)] ?? ''),
+      startLine: Number(line.line)
+    })
+  }
+  return function framesOf(sample) {
+    return sample.locationId.flatMap((id) => frames.get(Number(id)) ?? [])
+  }
+}
+
+/** @returns a script's address as an absolute path; `node:` addresses and plain paths as they are. */
+export function toPath(scriptName: string): string {
+  return scriptName.startsWith('file://') ? fileURLToPath(scriptName) : scriptName
+}

@@ -1,0 +1,133 @@
+/**
+ * Keeps every span of a window, sampled or not, as plain data. Events are left out on purpose: a diagnosis
+ * must not be able to read the planted faults' feature_flag events.
+ */
+import { performance } from 'node:perf_hooks'
+import { type Attributes, type HrTime, SpanKind } from '@opentelemetry/api'
+import type { ReadableSpan, Span, SpanProcessor } from '@opentelemetry/sdk-trace'
+
+export interface RecordedSpan {
+  traceId: string
+  spanId: string
+  /** Absent on a local root: a request that this process was the first, or the first here, to see. */
+  parentSpanId?: string
+  name: string
+  kind: SpanKind
+  /** Milliseconds since the Unix epoch. */
+  startMs: number
+  endMs: number
+  attributes: Attributes
+  failed: boolean
+  /** How long the event loop was busy, with anything, between the span's start and its end. */
+  loopActiveMs: number
+  /** V8 stack text from where a client span was started; what the call site is read from. */
+  startStack?: string
+}
+
+/** More than any window of a demo needs; a flood must not fill the memory. */
+const MAX_SPANS = 20_000
+/** Deep enough to get from an instrumented driver up to the code that called it. */
+const STACK_DEPTH = 40
+
+interface StartFacts {
+  loopActiveMs: number
+  startStack?: string
+}
+
+class SpanRecorder implements SpanProcessor {
+  #started = new Map<string, StartFacts>()
+  #ended: RecordedSpan[] = []
+  #isOpen = false
+  droppedSpans = 0
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  open(): void {
+    this.#started.clear()
+    this.#ended = []
+    this.droppedSpans = 0
+    this.#isOpen = true
+  }
+
+  /** The spans ended so far, in order of their end. */
+  get endedSpans(): readonly RecordedSpan[] {
+    return this.#ended
+  }
+
+  /** Spans started in this window that have not ended yet. */
+  get unfinishedSpans(): number {
+    return this.#started.size
+  }
+
+  /** @returns the spans that both started and ended within the window */
+  close(): RecordedSpan[] {
+    this.#isOpen = false
+    const spans = this.#ended
+    this.#ended = []
+    this.#started.clear()
+    return spans
+  }
+
+  onStart(span: Span): void {
+    if (!this.#isOpen || this.#started.size >= MAX_SPANS) return
+    this.#started.set(span.spanContext().spanId, {
+      loopActiveMs: performance.eventLoopUtilization().active,
+      ...(span.kind === SpanKind.CLIENT ? { startStack: captureStack() } : {})
+    })
+  }
+
+  onEnd(span: ReadableSpan): void {
+    const { spanId } = span.spanContext()
+    const start = this.#started.get(spanId)
+    // A span that began before the window has lost a part of its samples: leave it out.
+    if (!this.#isOpen || start === undefined) return
+    this.#started.delete(spanId)
+    if (this.#ended.length >= MAX_SPANS) {
+      this.droppedSpans += 1
+      return
+    }
+    this.#ended.push(toRecordedSpan(span, start))
+  }
+
+  async forceFlush(): Promise<void> {}
+
+  async shutdown(): Promise<void> {
+    this.close()
+  }
+}
+
+function toRecordedSpan(span: ReadableSpan, start: StartFacts): RecordedSpan {
+  const { traceId, spanId } = span.spanContext()
+  const parent = span.parentSpanContext
+  return {
+    traceId,
+    spanId,
+    ...(parent && !parent.isRemote ? { parentSpanId: parent.spanId } : {}),
+    name: span.name,
+    kind: span.kind,
+    startMs: toMs(span.startTime),
+    endMs: toMs(span.endTime),
+    attributes: span.attributes,
+    failed: span.status.code === 2,
+    loopActiveMs: performance.eventLoopUtilization().active - start.loopActiveMs,
+    ...(start.startStack === undefined ? {} : { startStack: start.startStack })
+  }
+}
+
+function captureStack(): string {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = STACK_DEPTH
+  const holder: { stack?: string } = {}
+  Error.captureStackTrace(holder, captureStack)
+  Error.stackTraceLimit = limit
+  return holder.stack ?? ''
+}
+
+function toMs([seconds, nanos]: HrTime): number {
+  return seconds * 1000 + nanos / 1e6
+}
+
+export type { SpanRecorder }
+export const spanRecorder = new SpanRecorder()
