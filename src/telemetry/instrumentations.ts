@@ -1,0 +1,50 @@
+import type { IncomingMessage } from 'node:http'
+import { type Attributes, isSpanContextValid, type Span } from '@opentelemetry/api'
+import type { Instrumentation } from '@opentelemetry/instrumentation'
+import { FastifyInstrumentation } from '@opentelemetry/instrumentation-fastify'
+import { HttpInstrumentation } from '@opentelemetry/instrumentation-http'
+import { PgInstrumentation } from '@opentelemetry/instrumentation-pg'
+import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici'
+import { FORCED_ATTRIBUTE } from './sampler.ts'
+
+const untracedPaths = /^\/(?:$|(?:health|metrics|docs|openapi\.json|debug|page|favicon\.ico)(?:\/|$))/
+
+/** Health checks, scrapes, the page and the documentation: their spans would only drown the others. */
+function isUntraced(request: IncomingMessage): boolean {
+  const path = request.url?.split('?', 1)[0] ?? ''
+  return untracedPaths.test(path)
+}
+
+/** Attributes given at the start are the only ones that the sampler sees. */
+function readForcedSampling(request: IncomingMessage): Attributes {
+  return request.headers['x-force-sample'] === '1' ? { [FORCED_ATTRIBUTE]: true } : {}
+}
+
+/** The caller learns its trace here (W3C Trace Context, level 2), whatever becomes of the request. */
+function setTraceResponse(span: Span, response: unknown): void {
+  const context = span.spanContext()
+  if (!isServerResponse(response) || !isSpanContextValid(context)) return
+  const flags = context.traceFlags.toString(16).padStart(2, '0')
+  response.setHeader('traceresponse', `00-${context.traceId}-${context.spanId}-${flags}`)
+}
+
+/** The hook is called for both directions: a client's IncomingMessage has no setHeader. */
+function isServerResponse(response: unknown): response is { setHeader(name: string, value: string): void } {
+  return typeof response === 'object' && response !== null && 'setHeader' in response
+}
+
+/** Spans for requests that come in, for Fastify's handlers, for SQL and for calls to the model. */
+export function createInstrumentations(): Instrumentation[] {
+  return [
+    new HttpInstrumentation({
+      ignoreIncomingRequestHook: isUntraced,
+      startIncomingSpanHook: readForcedSampling,
+      responseHook: setTraceResponse,
+      requireParentforOutgoingSpans: true
+    }),
+    new FastifyInstrumentation(),
+    // Without a parent: the pool's own connections and the seed, thousands of traces of one span.
+    new PgInstrumentation({ requireParentSpan: true }),
+    new UndiciInstrumentation({ requireParentforSpans: true })
+  ]
+}

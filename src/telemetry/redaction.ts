@@ -1,0 +1,41 @@
+import type { Attributes } from '@opentelemetry/api'
+import type { Span, SpanProcessor } from '@opentelemetry/sdk-trace'
+
+const REDACTED = '[REDACTED]'
+
+/** A whole word of a name: `token` and `x-api-key`, but not `prompt_tokens`. */
+const sensitiveName =
+  /(?:^|[^a-z])(?:password|api[^a-z]?key|token|secret|ssn|credit[^a-z]?card|authorization)(?:$|[^a-z])/
+
+function isSensitive(name: string): boolean {
+  // accessToken is access_token.
+  return sensitiveName.test(name.replace(/([a-z])([A-Z])/g, '$1_$2').toLowerCase())
+}
+
+/** The query string of `url` (a whole address, a path, or a bare query) without the values of sensitive names. */
+export function redactUrl(url: string): string {
+  return url.replace(/([^?&=#\s]+)=([^&#\s]*)/g, function redactPair(pair, name: string) {
+    return isSensitive(name) ? `${name}=${REDACTED}` : pair
+  })
+}
+
+const urlAttributes = ['url.full', 'url.query', 'http.url', 'http.target']
+
+function redactAttributes(attributes: Attributes): void {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (isSensitive(name)) attributes[name] = REDACTED
+    else if (typeof value === 'string' && urlAttributes.includes(name)) attributes[name] = redactUrl(value)
+  }
+}
+
+/** Takes secrets out of a span's attributes and events before any other processor sees it ended. */
+export const redactionProcessor: SpanProcessor = {
+  onStart() {},
+  onEnding(span: Span) {
+    redactAttributes(span.attributes)
+    for (const event of span.events) if (event.attributes) redactAttributes(event.attributes)
+  },
+  onEnd() {},
+  async forceFlush() {},
+  async shutdown() {}
+}

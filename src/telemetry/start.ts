@@ -1,0 +1,31 @@
+/**
+ * Preloaded with `--import`: what must be in place before any other module is loaded. In this order: the
+ * settings, the hook that lets libraries be instrumented, the profiler, OpenTelemetry.
+ */
+import process from 'node:process'
+import { register } from 'import-in-the-middle/register-hooks.mjs'
+import { ConfigError, loadConfig } from '../config.ts'
+import { startProfiler } from '../evidence/profiler.ts'
+import { logDiagnostics } from './diag-logger.ts'
+import { createLogger } from './logger.ts'
+import { startTelemetry } from './telemetry.ts'
+
+function loadConfigOrExit(): ReturnType<typeof loadConfig> {
+  try {
+    return loadConfig()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`${error.message}\nSee .env.example for every setting.\n`)
+    process.exit(1)
+  }
+}
+
+const loaded = loadConfigOrExit()
+export const config = loaded.config
+export const logger = createLogger(config.logLevel)
+for (const warning of loaded.warnings) logger.warn(warning)
+
+logDiagnostics(logger)
+register({ include: ['fastify', 'pg'] })
+if (config.tracingEnabled) startProfiler()
+export const telemetry = startTelemetry(config)

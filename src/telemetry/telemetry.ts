@@ -1,0 +1,76 @@
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
+import { envDetector, resourceFromAttributes } from '@opentelemetry/resources'
+import { NodeSDK } from '@opentelemetry/sdk-node'
+import type { SpanProcessor } from '@opentelemetry/sdk-trace'
+import { ATTR_DEPLOYMENT_ENVIRONMENT_NAME, ATTR_SERVICE_VERSION } from '@opentelemetry/semantic-conventions'
+import type { Config } from '../config.ts'
+import { spanRecorder } from '../evidence/span-recorder.ts'
+import { Backend } from './backend.ts'
+import { ProfiledContextManager } from './context-manager.ts'
+import { createInstrumentations } from './instrumentations.ts'
+import { RecentTraces } from './recent-traces.ts'
+import { redactionProcessor } from './redaction.ts'
+import { AdjustableSampler } from './sampler.ts'
+
+/** A dead backend holds its exporter's shutdown for 8-10 s; the process should not wait for it. */
+const SHUTDOWN_TIMEOUT_MS = 3000
+
+/** What the service asks of its own tracing. */
+export interface Telemetry {
+  /** Absent when tracing is off. */
+  readonly sampler?: AdjustableSampler
+  readonly recentTraces: RecentTraces
+  readonly backends: readonly Backend[]
+  /** Sends what is queued and ends, in 3 s at most; never rejects. */
+  shutdown(): Promise<void>
+}
+
+type TracingConfig = Pick<
+  Config,
+  'tracingEnabled' | 'samplingRate' | 'otlpEndpoint' | 'serviceName' | 'environment' | 'version'
+>
+
+/**
+ * Starts OpenTelemetry. Must run before fastify and pg are loaded, or they stay without spans.
+ * @param extraProcessors see every recorded span after redaction; a test's in-memory exporter, for one
+ */
+export function startTelemetry(config: TracingConfig, extraProcessors: SpanProcessor[] = []): Telemetry {
+  const recentTraces = new RecentTraces()
+  if (!config.tracingEnabled) return { recentTraces, backends: [], shutdown: async () => {} }
+
+  const sampler = new AdjustableSampler(config.samplingRate, spanRecorder)
+  const backends = config.otlpEndpoint === undefined ? [] : [createOtlpBackend(config.otlpEndpoint)]
+  const spanProcessors = [redactionProcessor, recentTraces, spanRecorder, ...backends, ...extraProcessors]
+  new NodeSDK({
+    serviceName: config.serviceName,
+    resource: resourceFromAttributes({
+      [ATTR_SERVICE_VERSION]: config.version,
+      [ATTR_DEPLOYMENT_ENVIRONMENT_NAME]: config.environment
+    }),
+    // The default ones also report the command line and the user of this process.
+    resourceDetectors: [envDetector],
+    contextManager: new ProfiledContextManager(),
+    // No baggage: what a caller puts there would be passed on to the model's provider.
+    textMapPropagator: new W3CTraceContextPropagator(),
+    sampler,
+    spanProcessors,
+    // Left out, these two would start exporters of their own to localhost.
+    metricReaders: [],
+    logRecordProcessors: [],
+    instrumentations: createInstrumentations()
+  }).start()
+
+  return { sampler, recentTraces, backends, shutdown: () => shutdownAll(spanProcessors) }
+}
+
+function createOtlpBackend(endpoint: string): Backend {
+  return new Backend('otlp', endpoint, new OTLPTraceExporter({ url: `${endpoint}/v1/traces` }))
+}
+
+async function shutdownAll(processors: SpanProcessor[]): Promise<void> {
+  const { promise: timeUp, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, SHUTDOWN_TIMEOUT_MS)
+  await Promise.race([Promise.allSettled(processors.map((each) => each.shutdown())), timeUp])
+  clearTimeout(timer)
+}
