@@ -16,6 +16,8 @@ export interface RecordedSpan {
   /** Milliseconds since the Unix epoch. */
   startMs: number
   endMs: number
+  /** False when the window closed first: its times are what was seen of it. */
+  ended: boolean
   attributes: Attributes
   failed: boolean
   /** How long the event loop was busy, with anything, between the span's start and its end. */
@@ -29,13 +31,14 @@ const MAX_SPANS = 20_000
 /** Deep enough to get from an instrumented driver up to the code that called it. */
 const STACK_DEPTH = 40
 
-interface StartFacts {
+interface StartedSpan {
+  span: Span
   loopActiveMs: number
   startStack?: string
 }
 
 class SpanRecorder implements SpanProcessor {
-  #started = new Map<string, StartFacts>()
+  #started = new Map<string, StartedSpan>()
   #ended: RecordedSpan[] = []
   #isOpen = false
   droppedSpans = 0
@@ -61,10 +64,11 @@ class SpanRecorder implements SpanProcessor {
     return this.#started.size
   }
 
-  /** @returns the spans that both started and ended within the window */
+  /** @returns the spans that started within the window; those still running as if they ended now */
   close(): RecordedSpan[] {
     this.#isOpen = false
-    const spans = this.#ended
+    const running = [...this.#started.values()].map((start) => toRecordedSpan(start, false))
+    const spans = [...this.#ended, ...running]
     this.#ended = []
     this.#started.clear()
     return spans
@@ -73,6 +77,7 @@ class SpanRecorder implements SpanProcessor {
   onStart(span: Span): void {
     if (!this.#isOpen || this.#started.size >= MAX_SPANS) return
     this.#started.set(span.spanContext().spanId, {
+      span,
       loopActiveMs: performance.eventLoopUtilization().active,
       ...(span.kind === SpanKind.CLIENT ? { startStack: captureStack() } : {})
     })
@@ -88,7 +93,7 @@ class SpanRecorder implements SpanProcessor {
       this.droppedSpans += 1
       return
     }
-    this.#ended.push(toRecordedSpan(span, start))
+    this.#ended.push(toRecordedSpan(start, true))
   }
 
   async forceFlush(): Promise<void> {}
@@ -98,7 +103,7 @@ class SpanRecorder implements SpanProcessor {
   }
 }
 
-function toRecordedSpan(span: ReadableSpan, start: StartFacts): RecordedSpan {
+function toRecordedSpan({ span, loopActiveMs, startStack }: StartedSpan, ended: boolean): RecordedSpan {
   const { traceId, spanId } = span.spanContext()
   const parent = span.parentSpanContext
   return {
@@ -108,11 +113,12 @@ function toRecordedSpan(span: ReadableSpan, start: StartFacts): RecordedSpan {
     name: span.name,
     kind: span.kind,
     startMs: toMs(span.startTime),
-    endMs: toMs(span.endTime),
+    endMs: ended ? toMs(span.endTime) : Date.now(),
+    ended,
     attributes: span.attributes,
     failed: span.status.code === 2,
-    loopActiveMs: performance.eventLoopUtilization().active - start.loopActiveMs,
-    ...(start.startStack === undefined ? {} : { startStack: start.startStack })
+    loopActiveMs: performance.eventLoopUtilization().active - loopActiveMs,
+    ...(startStack === undefined ? {} : { startStack })
   }
 }
 

@@ -1,0 +1,149 @@
+/** Findings about CPU: which line of which function in which span costs how much per request. */
+import { fitGrowth, type Growth } from '../evidence/complexity.ts'
+import { findHotFunctions, type HotFunction, heaviestLine } from '../evidence/hot-functions.ts'
+import type { SourceTree } from '../evidence/source-tree.ts'
+import type { SpanTree } from '../evidence/span-tree.ts'
+import type { Evidence } from '../evidence/window.ts'
+import { type Finding, round } from './finding.ts'
+import { percent, suggestFix } from './suggestion.ts'
+import { MIN_FAULT_SAMPLES, MIN_REPORTED_CPU_MS, OUTLIER_FACTOR } from './thresholds.ts'
+
+interface Cost {
+  msPerRequest: number
+  /** How many of the span's requests pay it. */
+  affected: number
+  requests: number
+  isFault: boolean
+}
+
+/** @param minCpuMs CPU per request from which on a finding is a fault */
+export function findCpuFindings(
+  evidence: Evidence,
+  tree: SpanTree,
+  sources: SourceTree,
+  minCpuMs: number
+): Finding[] {
+  const hotFunctions = findHotFunctions(evidence.samples, tree, evidence.lines, sources)
+  const msBySpan = new Map<string, number>()
+  for (const { spanName, wallMs } of hotFunctions) {
+    msBySpan.set(spanName, (msBySpan.get(spanName) ?? 0) + wallMs)
+  }
+  return hotFunctions.flatMap((hot) => {
+    const cost = costPerRequest(hot, tree, minCpuMs)
+    if (cost.msPerRequest < MIN_REPORTED_CPU_MS || hot.samples < 2) return []
+    const growth = cost.isFault ? fitGrowth(tree.byName.get(hot.spanName) ?? [], tree) : undefined
+    return [toFinding(hot, cost, growth, hot.wallMs / (msBySpan.get(hot.spanName) ?? hot.wallMs), sources)]
+  })
+}
+
+/**
+ * The mean over the requests that ran the span. A cost that hits only a few of them drowns in that mean: where
+ * one request alone pays a multiple of the threshold, the mean is taken over the requests that pay.
+ */
+function costPerRequest(hot: HotFunction, tree: SpanTree, minCpuMs: number): Cost {
+  const requests = new Set(tree.byName.get(hot.spanName)?.map((span) => tree.requestOf(span))).size
+  const mean = hot.wallMs / requests
+  const costs = [...hot.msByRequest.values()]
+  const most = Math.max(...costs)
+  const enoughSamples = hot.samples >= MIN_FAULT_SAMPLES
+  if (mean < minCpuMs && most >= OUTLIER_FACTOR * minCpuMs) {
+    const paying = costs.filter((ms) => ms >= most / 2)
+    const msPerRequest = paying.reduce((sum, ms) => sum + ms, 0) / paying.length
+    return { msPerRequest, affected: paying.length, requests, isFault: enoughSamples }
+  }
+  return { msPerRequest: mean, affected: costs.length, requests, isFault: enoughSamples && mean >= minCpuMs }
+}
+
+function toFinding(
+  hot: HotFunction,
+  cost: Cost,
+  growth: Growth | undefined,
+  shareOfSpan: number,
+  sources: SourceTree
+): Finding {
+  const line = hot.file === null ? undefined : (heaviestLine(hot.lines) ?? hot.chain.at(-1)?.line)
+  const file = hot.file === null ? null : sources.relativePath(hot.file)
+  const source = hot.file !== null && line !== undefined ? sources.lineText(hot.file, line) : null
+  const place = file === null ? hot.functionName : `${file}:${line}`
+  return {
+    kind: 'cpu',
+    severity: cost.isFault ? 'fault' : 'info',
+    span: hot.spanName,
+    function: hot.functionName,
+    file,
+    line: line ?? null,
+    line_exact: hot.resolvedShare >= 0.5,
+    chain: toChain(hot, line, sources),
+    share_of_span: round(shareOfSpan, 3),
+    cost_ms_per_request: round(cost.msPerRequest),
+    ...(growth ? { complexity: toComplexity(growth) } : {}),
+    samples: hot.samples,
+    evidence: describeEvidence(hot, cost, growth, shareOfSpan),
+    suggestion: suggestFix({ hot, place, source, growth })
+  }
+}
+
+/** The heaviest stack, ending on the line that is heaviest over all stacks. */
+function toChain(hot: HotFunction, line: number | undefined, sources: SourceTree): Finding['chain'] {
+  return hot.chain.map((link, index) => {
+    const isLast = index === hot.chain.length - 1
+    const shown = isLast && line !== undefined ? line : link.line
+    return {
+      function: link.functionName,
+      file: sources.relativePath(link.file),
+      line: shown,
+      source: sources.lineText(link.file, shown)
+    }
+  })
+}
+
+function toComplexity(growth: Growth): NonNullable<Finding['complexity']> {
+  return {
+    attribute: growth.attribute,
+    exponent: round(growth.exponent, 2),
+    low: round(growth.low, 2),
+    high: round(growth.high, 2),
+    sizes: growth.points.map(({ size, ms }) => ({ size, ms: round(ms) }))
+  }
+}
+
+function describeEvidence(
+  hot: HotFunction,
+  cost: Cost,
+  growth: Growth | undefined,
+  shareOfSpan: number
+): string[] {
+  return [
+    `${round(cost.msPerRequest)} ms per request in ${cost.affected} of ${cost.requests} requests (${hot.samples} samples)`,
+    `${percent(shareOfSpan)} of the CPU that ${hot.spanName} uses itself`,
+    ...describeLines(hot),
+    ...describeCallees(hot),
+    ...(hot.gcMs > 0 ? [`${percent(hot.gcMs / hot.wallMs)} of it is garbage collection`] : []),
+    ...(hot.cpuMs < hot.wallMs / 2
+      ? [`only ${percent(hot.cpuMs / hot.wallMs)} of it is computing; the rest blocks`]
+      : []),
+    ...(growth ? [describeGrowth(growth)] : [])
+  ]
+}
+
+function describeLines(hot: HotFunction): string[] {
+  const total = hot.lines.values().reduce((sum, ms) => sum + ms, 0)
+  if (total === 0) return []
+  const shares = [...hot.lines].sort((a, b) => b[1] - a[1]).slice(0, 3)
+  return [shares.map(([line, ms]) => `line ${line}: ${percent(ms / total)}`).join(', ')]
+}
+
+function describeCallees(hot: HotFunction): string[] {
+  const callees = [...hot.callees].sort((a, b) => b[1] - a[1]).slice(0, 3)
+  if (callees.length === 0) return []
+  return [`beneath it: ${callees.map(([name, ms]) => `${name} ${percent(ms / hot.wallMs)}`).join(', ')}`]
+}
+
+function describeGrowth({ attribute, exponent, low, high, points }: Growth): string {
+  const first = points[0]
+  const last = points.at(-1)
+  return (
+    `grows like ${attribute}^${exponent.toFixed(1)} (95 %: ${low.toFixed(1)} to ${high.toFixed(1)}): ` +
+    `${first?.size} take ${round(first?.ms ?? 0)} ms, ${last?.size} take ${round(last?.ms ?? 0)} ms`
+  )
+}

@@ -1,0 +1,19 @@
+/** From where on a measurement is called a fault, and below which nothing is reported at all. */
+
+/** Ten samples at 99 Hz: fewer than that name a line by chance. */
+export const MIN_FAULT_SAMPLES = 10
+
+/** Less than this a request is not worth a reader's time. */
+export const MIN_REPORTED_CPU_MS = 2
+
+/** Waiting below this disappears in scheduling. */
+export const MIN_REPORTED_WAIT_MS = 20
+
+/** Waiting that no child span explains becomes a fault from here on: somebody has to look at what it is. */
+export const MIN_UNEXPLAINED_WAIT_MS = 100
+
+/** A single statement that takes this long on its own. */
+export const MIN_SLOW_STATEMENT_MS = 100
+
+/** A cost that hits few requests is a fault where one of them pays this many times the threshold. */
+export const OUTLIER_FACTOR = 5

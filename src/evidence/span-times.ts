@@ -1,0 +1,148 @@
+/**
+ * Splits a span's own time (its duration less its children's) into what the profile can tell apart: own CPU,
+ * event loop busy with somebody else's work, and idle waiting.
+ */
+import type { CpuSample } from './cpu-samples.ts'
+import { SAMPLING_INTERVAL_MICROS } from './profiler.ts'
+import type { RecordedSpan } from './span-recorder.ts'
+import type { SpanTree } from './span-tree.ts'
+
+/** Means per span of one name, in ms. */
+export interface SpanTimes {
+  name: string
+  count: number
+  durationMs: number
+  ownCpuMs: number
+  busyWithOthersMs: number
+  idleMs: number
+  children: ChildTimes[]
+}
+
+export interface ChildTimes {
+  name: string
+  kind: number
+  /** How many such children a parent has, on the mean. */
+  perParent: number
+  /** The part of the parent's duration that is covered by them, in ms. */
+  coveredMs: number
+}
+
+interface Interval {
+  startMs: number
+  endMs: number
+}
+
+/** @returns the times of every span name, the longest first */
+export function measureSpanTimes(tree: SpanTree, samples: readonly CpuSample[]): SpanTimes[] {
+  const ownWallMs = sumOwnWallMs(samples)
+  return [...tree.byName]
+    .map(([name, spans]) => measureName(name, spans, tree, samples, ownWallMs))
+    .sort((a, b) => b.durationMs - a.durationMs)
+}
+
+function sumOwnWallMs(samples: readonly CpuSample[]): Map<string, number> {
+  const bySpan = new Map<string, number>()
+  for (const { spanId, wallMs } of samples) {
+    if (spanId !== undefined) bySpan.set(spanId, (bySpan.get(spanId) ?? 0) + wallMs)
+  }
+  return bySpan
+}
+
+function measureName(
+  name: string,
+  spans: RecordedSpan[],
+  tree: SpanTree,
+  samples: readonly CpuSample[],
+  ownWallMs: Map<string, number>
+): SpanTimes {
+  let durationMs = 0
+  let ownCpuMs = 0
+  let busyWithOthersMs = 0
+  let idleMs = 0
+  for (const span of spans) {
+    const own = ownWallMs.get(span.spanId) ?? 0
+    const selfIntervals = subtract(span, tree.childrenOf(span))
+    const seen = observe(selfIntervals, span.spanId, samples)
+    const restMs = Math.max(total(selfIntervals) - own, 0)
+    const others = Math.min(seen.othersMs, restMs)
+    durationMs += span.endMs - span.startMs
+    ownCpuMs += own
+    busyWithOthersMs += others
+    // Not simply the rest: on a crowded machine a thread that gets no core is sampled neither busy nor idle.
+    idleMs += Math.min(seen.idleMs, restMs - others)
+  }
+  const count = spans.length
+  return {
+    name,
+    count,
+    durationMs: durationMs / count,
+    ownCpuMs: ownCpuMs / count,
+    busyWithOthersMs: busyWithOthersMs / count,
+    idleMs: idleMs / count,
+    children: measureChildren(spans, tree)
+  }
+}
+
+function measureChildren(spans: RecordedSpan[], tree: SpanTree): ChildTimes[] {
+  const all = spans.flatMap((span) => tree.childrenOf(span))
+  return [...Map.groupBy(all, (child) => child.name)]
+    .map(([name, children]) => ({
+      name,
+      kind: children[0]?.kind ?? 0,
+      perParent: children.length / spans.length,
+      coveredMs: total(union(children)) / spans.length
+    }))
+    .sort((a, b) => b.coveredMs - a.coveredMs)
+}
+
+/** @returns the parts of `whole` that no interval of `holes` covers */
+function subtract(whole: Interval, holes: readonly Interval[]): Interval[] {
+  const rest: Interval[] = []
+  let from = whole.startMs
+  for (const hole of union(holes)) {
+    if (hole.startMs > from) rest.push({ startMs: from, endMs: Math.min(hole.startMs, whole.endMs) })
+    from = Math.max(from, hole.endMs)
+  }
+  if (from < whole.endMs) rest.push({ startMs: from, endMs: whole.endMs })
+  return rest
+}
+
+function union(intervals: readonly Interval[]): Interval[] {
+  const merged: Interval[] = []
+  for (const { startMs, endMs } of intervals.toSorted((a, b) => a.startMs - b.startMs)) {
+    const last = merged.at(-1)
+    if (last && startMs <= last.endMs) last.endMs = Math.max(last.endMs, endMs)
+    else merged.push({ startMs, endMs })
+  }
+  return merged
+}
+
+function total(intervals: readonly Interval[]): number {
+  return intervals.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0)
+}
+
+/** What the samples within `intervals` say of the loop: busy with anything but this span, or idle. */
+function observe(intervals: Interval[], spanId: string, samples: readonly CpuSample[]) {
+  let othersMs = 0
+  let idleMs = 0
+  for (const { startMs, endMs } of intervals) {
+    for (let i = firstAtOrAfter(samples, startMs); i < samples.length; i++) {
+      const sample = samples[i] as CpuSample
+      if (sample.timestampMicros / 1000 > endMs) break
+      if (sample.wallMs === 0) idleMs += SAMPLING_INTERVAL_MICROS / 1000
+      else if (sample.spanId !== spanId) othersMs += sample.wallMs
+    }
+  }
+  return { othersMs, idleMs }
+}
+
+function firstAtOrAfter(samples: readonly CpuSample[], timeMs: number): number {
+  let low = 0
+  let high = samples.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((samples[middle] as CpuSample).timestampMicros / 1000 < timeMs) low = middle + 1
+    else high = middle
+  }
+  return low
+}

@@ -1,0 +1,96 @@
+/** Database statements as the trace shows them: repeated under one parent (the N+1 pattern), or slow by themselves. */
+import { SpanKind } from '@opentelemetry/api'
+import { type CallSite, findCallSite } from './call-site.ts'
+import type { SourceTree } from './source-tree.ts'
+import type { RecordedSpan } from './span-recorder.ts'
+import type { SpanTree } from './span-tree.ts'
+
+export interface RepeatedStatement {
+  parentName: string
+  statement: string
+  /** Means over the parents that repeat it. */
+  callsPerParent: number
+  msPerParent: number
+  parents: number
+  callSite?: CallSite
+}
+
+/** The same statement this often under one parent is a loop, not a coincidence. */
+export const MIN_REPEATS = 10
+
+/** @returns repeated statements, the most time-consuming first */
+export function findRepeatedStatements(tree: SpanTree, sources: SourceTree): RepeatedStatement[] {
+  const groups = new Map<string, RecordedSpan[][]>()
+  for (const parents of tree.byName.values()) {
+    for (const parent of parents) collectRepeats(parent, tree, groups)
+  }
+  return [...groups.values()]
+    .map((repeats) => summarize(repeats, tree, sources))
+    .sort((a, b) => b.msPerParent * b.parents - a.msPerParent * a.parents)
+}
+
+export interface SlowStatement {
+  parentName: string
+  statement: string
+  /** Means over its executions: from sending it to its answer. */
+  msPerCall: number
+  calls: number
+  callSite?: CallSite
+}
+
+/**
+ * @param minMs mean duration from which on a statement counts as slow
+ * @returns slow statements, the slowest first
+ */
+export function findSlowStatements(tree: SpanTree, sources: SourceTree, minMs: number): SlowStatement[] {
+  const calls = [...tree.byName.values()].flat().filter((span) => statementOf(span) !== undefined)
+  const groups = Map.groupBy(calls, (call) => `${tree.find(call.parentSpanId)?.name}\n${statementOf(call)}`)
+  return [...groups.values()]
+    .map((group) => summarizeSlow(group, tree, sources))
+    .filter(({ msPerCall }) => msPerCall >= minMs)
+    .sort((a, b) => b.msPerCall - a.msPerCall)
+}
+
+function summarizeSlow(calls: RecordedSpan[], tree: SpanTree, sources: SourceTree): SlowStatement {
+  // A loop that is busy notices an answer late: that time is not the database's.
+  const ms = calls.reduce((sum, call) => sum + call.endMs - call.startMs - call.loopActiveMs, 0)
+  return {
+    ...describe(calls[0] as RecordedSpan, tree, sources),
+    msPerCall: ms / calls.length,
+    calls: calls.length
+  }
+}
+
+function collectRepeats(parent: RecordedSpan, tree: SpanTree, groups: Map<string, RecordedSpan[][]>): void {
+  for (const [statement, calls] of Map.groupBy(tree.childrenOf(parent), statementOf)) {
+    if (statement === undefined || calls.length < MIN_REPEATS) continue
+    const key = `${parent.name}\n${statement}`
+    groups.set(key, [...(groups.get(key) ?? []), calls])
+  }
+}
+
+/** @returns the text of a database client span, under the current or the older attribute name */
+export function statementOf(span: RecordedSpan): string | undefined {
+  if (span.kind !== SpanKind.CLIENT) return undefined
+  const text = span.attributes['db.query.text'] ?? span.attributes['db.statement']
+  return typeof text === 'string' ? text : undefined
+}
+
+function summarize(repeats: RecordedSpan[][], tree: SpanTree, sources: SourceTree): RepeatedStatement {
+  const calls = repeats.flat()
+  return {
+    ...describe(calls[0] as RecordedSpan, tree, sources),
+    callsPerParent: calls.length / repeats.length,
+    msPerParent: calls.reduce((sum, call) => sum + call.endMs - call.startMs, 0) / repeats.length,
+    parents: repeats.length
+  }
+}
+
+function describe(call: RecordedSpan, tree: SpanTree, sources: SourceTree) {
+  const callSite = call.startStack === undefined ? undefined : findCallSite(call.startStack, sources)
+  return {
+    parentName: tree.find(call.parentSpanId)?.name ?? call.name,
+    statement: statementOf(call) ?? '',
+    ...(callSite ? { callSite } : {})
+  }
+}
