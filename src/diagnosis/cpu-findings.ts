@@ -5,7 +5,7 @@ import type { SourceTree } from '../evidence/source-tree.ts'
 import type { SpanTree } from '../evidence/span-tree.ts'
 import type { Evidence } from '../evidence/window.ts'
 import { type Finding, round } from './finding.ts'
-import { percent, suggestFix } from './suggestion.ts'
+import { BLOCKING_CPU_SHARE, percent, suggestFix } from './suggestion.ts'
 import { MIN_FAULT_SAMPLES, MIN_REPORTED_CPU_MS, OUTLIER_FACTOR } from './thresholds.ts'
 
 interface Cost {
@@ -119,7 +119,7 @@ function describeEvidence(
     ...describeLines(hot),
     ...describeCallees(hot),
     ...(hot.gcMs > 0 ? [`${percent(hot.gcMs / hot.wallMs)} of it is garbage collection`] : []),
-    ...(hot.cpuMs < hot.wallMs / 2
+    ...(hot.cpuMs < hot.wallMs * BLOCKING_CPU_SHARE
       ? [`only ${percent(hot.cpuMs / hot.wallMs)} of it is computing; the rest blocks`]
       : []),
     ...(growth ? [describeGrowth(growth)] : [])

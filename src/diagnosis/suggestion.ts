@@ -9,6 +9,9 @@ export interface HotLineFacts {
   growth?: Growth | undefined
 }
 
+/** A function that computes this little of its time on the thread waits inside a synchronous call. */
+export const BLOCKING_CPU_SHARE = 0.3
+
 type Rule = (facts: HotLineFacts) => string | undefined
 
 /** The first that applies is given: the most specific stand first. */
@@ -50,7 +53,7 @@ function suggestForSynchronousCall({ hot, place }: HotLineFacts): string | undef
 }
 
 function suggestForBlocking({ hot, place }: HotLineFacts): string | undefined {
-  if (hot.cpuMs > hot.wallMs / 2) return undefined
+  if (hot.cpuMs > hot.wallMs * BLOCKING_CPU_SHARE) return undefined
   return `${place} blocks the event loop without computing: it waits inside a synchronous call. Use an asynchronous one.`
 }
 

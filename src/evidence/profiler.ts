@@ -4,6 +4,7 @@
  * It is never stopped and started again: V8 would lose the names of optimized functions for good. A window
  * is cut out of the running profile instead.
  */
+import { performance } from 'node:perf_hooks'
 import pprof from '@datadog/pprof'
 import type { Profile } from 'pprof-format'
 
@@ -34,9 +35,16 @@ export interface ProfiledSpan {
   readonly name?: string
 }
 
+/**
+ * A profile cut after less than about two intervals makes the library restart the profiler, which pauses the
+ * main thread for some 80 ms and loses optimized functions.
+ */
+const MIN_PROFILE_MS = 100
+
 const { time } = pprof
 let discardTimer: NodeJS.Timeout | undefined
 let captureOpen = false
+let lastCutAtMs = 0
 
 /** Starts the profiler. Call once, before the first span. */
 export function startProfiler(): void {
@@ -49,6 +57,7 @@ export function startProfiler(): void {
     // true pauses the main thread 16-38 ms at every stop, false about 1 ms.
     workaroundV8Bug: false
   })
+  lastCutAtMs = performance.now()
   discardTimer = setInterval(discardProfile, DISCARD_EVERY_MS).unref()
 }
 
@@ -68,20 +77,25 @@ export function setProfilerContext(span: object): void {
   if (time.isStarted()) time.setContext(span)
 }
 
-/** Throws away what was sampled so far: the next `closeCpuCapture` holds only what follows. */
+/** Throws away what was sampled so far, but for the last moments where a cut would come too early. */
 export function openCpuCapture(): void {
   captureOpen = true
-  time.stop(true, labelNothing)
+  if (performance.now() - lastCutAtMs >= MIN_PROFILE_MS) cutProfile(labelNothing)
 }
 
-/** @returns the labelled profile since `openCpuCapture`, one sample an interval, each with its timestamp. */
+/** @returns the labelled profile since about `openCpuCapture`, one sample an interval, each with its timestamp. */
 export function closeCpuCapture(): Profile {
   captureOpen = false
-  return time.stop(true, labelSample, [LABEL.spanName, LABEL.traceId, LABEL.spanId]) as unknown as Profile
+  return cutProfile(labelSample)
 }
 
 function discardProfile(): void {
-  if (!captureOpen && time.isStarted()) time.stop(true, labelNothing)
+  if (!captureOpen && time.isStarted()) cutProfile(labelNothing)
+}
+
+function cutProfile(label: typeof labelSample): Profile {
+  lastCutAtMs = performance.now()
+  return time.stop(true, label, [LABEL.spanName, LABEL.traceId, LABEL.spanId]) as unknown as Profile
 }
 
 function labelNothing(): Record<string, never> {

@@ -23,9 +23,6 @@ export interface EvidenceWindow {
   close(): Evidence
 }
 
-/** V8 loses optimized functions when a profile is cut after less than about two intervals. */
-export const MIN_WINDOW_MS = 100
-
 /** Opens the window; only one can be open at a time. @throws Error when one is */
 export function openEvidenceWindow(): EvidenceWindow {
   if (spanRecorder.isOpen) throw new Error('a window is open already')
@@ -48,7 +45,7 @@ export function openEvidenceWindow(): EvidenceWindow {
       endMs: Date.now(),
       spans,
       droppedSpans,
-      samples: decodeCpuSamples(profile),
+      samples: decodeCpuSamples(profile).filter((sample) => sample.timestampMicros >= startMs * 1000),
       lines: createLineIndex(lineCapture),
       pauseMs: openPauseMs + closePauseMs
     }

@@ -5,7 +5,7 @@
 import process from 'node:process'
 import { register } from 'import-in-the-middle/register-hooks.mjs'
 import { ConfigError, loadConfig } from '../config.ts'
-import { startProfiler } from '../evidence/profiler.ts'
+import { startProfilers } from '../evidence/profilers.ts'
 import { logDiagnostics } from './diag-logger.ts'
 import { createLogger } from './logger.ts'
 import { startTelemetry } from './telemetry.ts'
@@ -27,5 +27,5 @@ for (const warning of loaded.warnings) logger.warn(warning)
 
 logDiagnostics(logger)
 register({ include: ['fastify', 'pg'] })
-if (config.tracingEnabled) startProfiler()
+if (config.tracingEnabled) startProfilers()
 export const telemetry = startTelemetry(config)
