@@ -1,0 +1,120 @@
+import { setImmediate, setTimeout } from 'node:timers/promises'
+import pg from 'pg'
+import type { DatabaseLogger } from './database.ts'
+import { DatabaseUnavailableError } from './errors.ts'
+
+/** A server that is there answers in milliseconds, even across regions. */
+const CONNECT_TIMEOUT_MS = 5_000
+
+/** PostgreSQL's error codes for "not now": connection (08), too many (53), shutdown (57P), statement_timeout. */
+const UNAVAILABLE_SQLSTATE = /^(08...|53...|57P..|57014)$/
+
+/**
+ * Gives up connecting after a while. As an option of the pool the same limit would also hold for the wait in
+ * its queue, and a burst of requests would be told that the database is gone.
+ */
+class ImpatientClient extends pg.Client {
+  constructor(config?: pg.ClientConfig) {
+    super({ ...config, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
+  }
+}
+
+/** pg's pool with one kind of error for "the database is not there", and a health check that never throws. */
+export class ConnectionPool {
+  readonly #pool: pg.Pool
+  #answered = 0
+  #ping: Promise<boolean> | undefined
+
+  constructor(config: pg.PoolConfig, logger?: DatabaseLogger) {
+    this.#pool = new pg.Pool({ ...config, Client: ImpatientClient })
+    // An 'error' event nobody listens to would end the process when the server closes an idle connection.
+    this.#pool.on('error', function noteIdleConnectionLost(error) {
+      logger?.warn({ err: error }, 'a database connection was lost while idle')
+    })
+  }
+
+  /** See Database.withClient. A connection that broke or timed out is not used again. */
+  async withClient<T>(fn: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#connect()
+    let lost: DatabaseUnavailableError | undefined
+    function noteLost(error: Error): void {
+      lost = toUnavailable(error)
+    }
+    client.on('error', noteLost)
+    try {
+      const result = await fn(client)
+      this.#answered++
+      return result
+    } catch (error) {
+      if (isUnavailable(error)) lost ??= toUnavailable(error)
+      throw lost ?? error
+    } finally {
+      client.off('error', noteLost)
+      client.release(lost)
+    }
+  }
+
+  /**
+   * See Database.isHealthy. Where all connections are busy the check waits in line; that others were answered in
+   * the meantime shows as much as an answer of its own.
+   */
+  async isHealthy(timeoutMs: number): Promise<boolean> {
+    const answeredBefore = this.#answered
+    this.#ping ??= this.#sendPing()
+    return Promise.race([this.#ping, this.#wasAnsweredWithin(timeoutMs, answeredBefore)])
+  }
+
+  /** Closes the connections once they are free, or after the grace in any case. */
+  async end(graceMs: number): Promise<void> {
+    await Promise.race([this.#pool.end(), setTimeout(graceMs, undefined, { ref: false })])
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    try {
+      return await this.#pool.connect()
+    } catch (error) {
+      throw toUnavailable(error as Error)
+    }
+  }
+
+  async #sendPing(): Promise<boolean> {
+    try {
+      await this.withClient((client) => client.query('SELECT 1'))
+      return true
+    } catch {
+      return false
+    } finally {
+      this.#ping = undefined
+    }
+  }
+
+  async #wasAnsweredWithin(timeoutMs: number, answeredBefore: number): Promise<boolean> {
+    await setTimeout(timeoutMs, undefined, { ref: false })
+    // After a long computation timers run before sockets are read: the answer may be there, unread.
+    await setImmediate()
+    return this.#answered > answeredBefore
+  }
+}
+
+function isUnavailable(error: unknown): error is Error {
+  if (error instanceof pg.DatabaseError) return UNAVAILABLE_SQLSTATE.test(error.code ?? '')
+  return error instanceof Error && isTimeout(error)
+}
+
+/** pg gives its own timeouts no code, only these texts. */
+function isTimeout(error: Error): boolean {
+  return error.message === 'Query read timeout' || error.message === 'timeout expired'
+}
+
+function toUnavailable(error: Error): DatabaseUnavailableError {
+  const reason = isTimeout(error) ? 'timeout' : 'connection'
+  return new DatabaseUnavailableError(reason, `The database does not answer: ${describe(error)}`, {
+    cause: error
+  })
+}
+
+/** Connecting to a name with several addresses fails with an AggregateError, whose own message is empty. */
+export function describe(error: Error): string {
+  if (error instanceof AggregateError) return error.errors.map((each: Error) => each.message).join(', ')
+  return error.message
+}

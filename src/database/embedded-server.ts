@@ -1,0 +1,71 @@
+/**
+ * The embedded PostgreSQL, a process of its own: PGlite behind the wire protocol on a port the system picks. In
+ * the service's process its WebAssembly would be most of every CPU profile and half of the memory. It lives in
+ * memory and has nothing to save; the directories for the cached dump are its arguments.
+ */
+import { PGlite } from '@electric-sql/pglite'
+import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
+import { dumpCacheKey, readDump, writeDump } from './dump-cache.ts'
+import { ensureSeeded } from './seed-database.ts'
+
+export type ServerMessage =
+  | { type: 'progress'; step: string }
+  | { type: 'ready'; port: number }
+  | { type: 'failed'; reason: string }
+
+/** A pool of one, and the connection that replaces it while the broken one is not yet taken apart. */
+const MAX_CONNECTIONS = 3
+/** The default of 128 MB would be allocated at once; all our tables take 11 MB. */
+const START_PARAMETERS = [...PGlite.defaultStartParams, '-c', 'shared_buffers=8MB']
+
+const cacheDirectories = process.argv.slice(2)
+
+// Without its parent nobody needs it, however the parent ended.
+process.on('disconnect', () => process.exit())
+if (!process.connected) process.exit()
+// Ctrl-C reaches the whole process group: the parent still has requests to finish, and ends us when it has.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+
+try {
+  send({ type: 'ready', port: await listen(await openSeeded()) })
+} catch (error) {
+  send({ type: 'failed', reason: error instanceof Error ? error.message : String(error) })
+  process.disconnect()
+}
+
+async function openSeeded(): Promise<PGlite> {
+  const key = dumpCacheKey()
+  const dump = await readDump(cacheDirectories, key)
+  if (dump) {
+    try {
+      return await PGlite.create({ loadDataDir: dump, startParams: START_PARAMETERS })
+    } catch {
+      reportProgress('the cached database cannot be read')
+    }
+  }
+  return seedAndDump(key)
+}
+
+async function seedAndDump(key: string): Promise<PGlite> {
+  reportProgress('creating the embedded database (the first start only)')
+  const database = await PGlite.create({ startParams: START_PARAMETERS })
+  await ensureSeeded(database, reportProgress)
+  await database.exec('CHECKPOINT')
+  const path = await writeDump(cacheDirectories, key, await database.dumpDataDir('none'))
+  if (!path) reportProgress('no directory to keep it in can be written: the next start seeds again')
+  return database
+}
+
+async function listen(database: PGlite): Promise<number> {
+  const server = new PGLiteSocketServer({ db: database, port: 0, maxConnections: MAX_CONNECTIONS })
+  await server.start()
+  return Number(new URL(`tcp://${server.getServerConn()}`).port)
+}
+
+function reportProgress(step: string): void {
+  send({ type: 'progress', step })
+}
+
+function send(message: ServerMessage): void {
+  process.send?.(message)
+}
