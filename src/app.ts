@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto'
+import fastify, { type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify'
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { Config } from './config.ts'
+import type { Database } from './database/database.ts'
+import type { Diagnostician } from './diagnosis/run-diagnosis.ts'
+import { toErrorBody } from './errors.ts'
+import type { FaultRegistry } from './faults.ts'
+import type { ModelClient } from './model/client.ts'
+import { RequestLog } from './request-log.ts'
+import { answerMalformedRequest } from './routes/client-error.ts'
+import { diagnosisRoutes } from './routes/diagnosis.ts'
+import { faultRoutes } from './routes/faults.ts'
+import { createGuard } from './routes/guard.ts'
+import { healthRoutes } from './routes/health.ts'
+import { registerNotFound } from './routes/not-found.ts'
+import { queryRoutes } from './routes/query.ts'
+import { getCurrentTrace, getServerSpan } from './telemetry/server-span.ts'
+import type { Telemetry } from './telemetry/telemetry.ts'
+import { recordError } from './telemetry/traced.ts'
+
+const BODY_LIMIT_BYTES = 64 * 1024
+/** How long a client may take to send its headers, and its whole request. */
+const HEADERS_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 30_000
+
+export interface AppDeps {
+  logger: FastifyBaseLogger
+  telemetry: Telemetry
+  database: Database
+  model: ModelClient
+  faults: FaultRegistry
+  /** Absent when tracing is off. */
+  diagnostician?: Diagnostician | undefined
+}
+
+/** Builds the HTTP service on what it is given; it neither listens nor opens anything itself. */
+export async function buildApp(config: Config, deps: AppDeps) {
+  const app = fastify({
+    loggerInstance: deps.logger,
+    logController: new RequestLog(config.slowRequestMs),
+    genReqId: () => randomUUID(),
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    clientErrorHandler: answerMalformedRequest
+  }).withTypeProvider<ZodTypeProvider>()
+
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  // Fastify takes text/plain as a string, which no route wants: without its parser the answer is 415.
+  app.removeContentTypeParser('text/plain')
+  app.setErrorHandler(answerError)
+  app.addHook('onRequest', createGuard(config))
+  registerNotFound(app)
+
+  await app.register(healthRoutes, { config, database: deps.database })
+  await app.register(queryRoutes, { config, ...deps })
+  await app.register(faultRoutes, { faults: deps.faults })
+  await app.register(diagnosisRoutes, { diagnostician: deps.diagnostician })
+  return app
+}
+
+/** The one error handler: logs everything, tells the caller what is the caller's to know. */
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const traceId = getCurrentTrace()?.traceId
+  const body = toErrorBody(error, traceId ? `trace_id ${traceId}` : `reqId ${request.id}`)
+  if (body.statusCode >= 500) {
+    const span = getServerSpan()
+    if (span) recordError(span, error)
+    request.log.error({ err: error }, 'request failed')
+  } else {
+    request.log.info({ code: body.code }, body.message)
+  }
+  reply.code(body.statusCode).send(body)
+}

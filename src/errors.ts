@@ -1,0 +1,61 @@
+import { STATUS_CODES } from 'node:http'
+import type { FastifyError } from 'fastify'
+
+/** An error whose status, code and (below 500) text are meant for the caller. */
+export class HttpError extends Error {
+  readonly statusCode: number
+  readonly code: string
+  constructor(statusCode: number, code: string, message: string) {
+    super(message)
+    this.name = 'HttpError'
+    this.statusCode = statusCode
+    this.code = code
+  }
+}
+
+/** What the caller gets: Fastify's own shape, always with a code. */
+export interface ErrorBody {
+  statusCode: number
+  code: string
+  error: string
+  message: string
+}
+
+export function createErrorBody(statusCode: number, code: string, message: string): ErrorBody {
+  return { statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message }
+}
+
+/** For Fastify's own texts that say what is wrong but not what to do about it. */
+const advice: Record<string, string> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Send the body as JSON, with the header "content-type: application/json".',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty: send a JSON object, or leave the content-type away.',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not valid JSON: check its quotes, commas and brackets.',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'The body is larger than 64 KB: send less.'
+}
+
+/**
+ * Turns anything that was thrown into the answer's body. From 500 on the text is kept from the caller: it may
+ * hold addresses, statements or other callers' data. `reference` leads to it in the log.
+ */
+export function toErrorBody(thrown: unknown, reference: string): ErrorBody {
+  const error = thrown as Partial<FastifyError>
+  const statusCode = error.statusCode ?? 500
+  if (statusCode >= 400 && statusCode < 500) {
+    const code = error.code ?? 'BAD_REQUEST'
+    return createErrorBody(statusCode, code, advice[code] ?? describeFaults(error) ?? error.message ?? code)
+  }
+  const message = `The request failed on our side; the log has the cause under ${reference}.`
+  // A driver's own code ("42P01") tells the caller nothing: only an error that chose its status has one for it.
+  const code = error.statusCode === undefined ? undefined : error.code
+  return createErrorBody(Math.max(statusCode, 500), code ?? 'INTERNAL_ERROR', message)
+}
+
+/** Every fault of a request that its schema refused: `body.query must not be empty; …`. */
+function describeFaults({ validation, validationContext }: Partial<FastifyError>): string | undefined {
+  return validation
+    ?.map(({ instancePath, message }) => {
+      const path = instancePath.split('/').filter((part) => part !== '')
+      return `${[validationContext, ...path].join('.')} ${message}`
+    })
+    .join('; ')
+}

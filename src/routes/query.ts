@@ -1,0 +1,117 @@
+import type { FastifyReply } from 'fastify'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { Config } from '../config.ts'
+import type { Database } from '../database/database.ts'
+import { HttpError } from '../errors.ts'
+import type { FaultRegistry } from '../faults.ts'
+import type { ModelClient } from '../model/client.ts'
+import { answerQuery } from '../pipeline/answer-query.ts'
+import { callerAttributes } from '../pipeline/span-facts.ts'
+import { getCurrentTrace, getServerSpan } from '../telemetry/server-span.ts'
+
+const MAX_QUERY_CHARACTERS = 1000
+const MAX_ID_CHARACTERS = 128
+
+const identifier = z
+  .string({ error: 'must be a string' })
+  .min(1, 'must not be empty')
+  .max(MAX_ID_CHARACTERS, `must have at most ${MAX_ID_CHARACTERS} characters`)
+
+const querySchema = z
+  .string({ error: ({ input }) => (input === undefined ? 'is missing' : 'must be a string') })
+  .min(1, 'must not be empty')
+  .max(MAX_QUERY_CHARACTERS, `must have at most ${MAX_QUERY_CHARACTERS} characters`)
+  .refine((text) => text.trim() !== '', 'must not be blank')
+  // PostgreSQL's text cannot hold it.
+  .refine((text) => !text.includes('\0'), 'must not contain the character U+0000')
+
+const bodySchema = z.object(
+  {
+    query: querySchema.describe('The question'),
+    user_id: identifier.optional().describe('Who asks; else the header x-user-id, else "anonymous"')
+  },
+  { error: 'must be a JSON object such as {"query": "How long are audit logs kept?"}' }
+)
+
+const headersSchema = z.object({
+  'x-user-id': identifier.optional(),
+  'x-tenant-id': identifier.optional()
+})
+
+const answerSchema = z.object({
+  query: z.string(),
+  response: z.string(),
+  context_length: z.int().describe('Characters of the excerpts that the model was given'),
+  num_results: z.int().describe('Documents found'),
+  apm_enabled: z.boolean(),
+  trace_id: z.string(),
+  sampled: z.boolean(),
+  stages: z.array(z.object({ name: z.string(), duration_ms: z.number() })),
+  sources: z.array(z.object({ id: z.int(), title: z.string(), score: z.number() })),
+  usage: z.object({
+    model: z.string(),
+    prompt_tokens: z.int(),
+    completion_tokens: z.int(),
+    cost_usd: z.number().nullable().describe('null when MODEL_PRICES does not have the model')
+  })
+})
+
+export interface QueryDeps {
+  config: Config
+  database: Database
+  model: ModelClient
+  faults: FaultRegistry
+}
+
+export const queryRoutes: FastifyPluginAsyncZod<QueryDeps> = async (
+  app,
+  { config, database, model, faults }
+) => {
+  app.post(
+    '/query',
+    {
+      schema: {
+        summary: 'Answer a question from the documents',
+        body: bodySchema,
+        headers: headersSchema,
+        response: { 200: answerSchema }
+      }
+    },
+    async function answerQuestion(request, reply) {
+      const { query, user_id } = request.body
+      const caller = {
+        userId: user_id ?? request.headers['x-user-id'] ?? 'anonymous',
+        tenantId: request.headers['x-tenant-id']
+      }
+      getServerSpan()?.setAttributes(callerAttributes(query, caller))
+      const answer = await answerQuery(query, caller, {
+        database,
+        model,
+        prices: config.modelPrices,
+        faults: faults.snapshot(),
+        captureContent: config.captureContent,
+        signal: abortWhenCallerLeaves(reply)
+      })
+      const trace = getCurrentTrace()
+      return {
+        query,
+        apm_enabled: false,
+        trace_id: trace?.traceId ?? request.id,
+        sampled: trace?.isSampled ?? false,
+        ...answer
+      }
+    }
+  )
+}
+
+/** Fastify's own `request.signal` aborts as soon as the body is read (seen in 5.12.8). */
+function abortWhenCallerLeaves(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController()
+  reply.raw.once('close', function abortUnfinished() {
+    if (reply.raw.writableFinished) return
+    // 499 is nginx's status for a caller that did not wait for the answer.
+    controller.abort(new HttpError(499, 'CLIENT_CLOSED_REQUEST', 'The caller closed the connection.'))
+  })
+  return controller.signal
+}

@@ -1,0 +1,93 @@
+/** The process: opens what the service needs, listens, and closes everything in the opposite order. */
+import type { AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
+import process from 'node:process'
+import { buildApp } from './app.ts'
+import { createProgress, formatBanner } from './banner.ts'
+import { isLoopback } from './config.ts'
+import { openDatabase } from './database/database.ts'
+import { createDiagnostician } from './diagnosis/run-diagnosis.ts'
+import { createSourceTree } from './evidence/source-tree.ts'
+import { createFaultRegistry } from './faults.ts'
+import { createModelClient } from './model/client.ts'
+import { startSimulatedModel } from './model/simulator.ts'
+import { closeOnSignals, exitOnCrash } from './process-end.ts'
+import { config, logger, telemetry } from './telemetry/start.ts'
+
+const MODEL_TIMEOUT_MS = 60_000
+/** Own files that only pass calls on: no chain of calls needs to show them. */
+const PLUMBING = ['src/telemetry/traced.ts', 'src/telemetry/context-manager.ts', 'src/pipeline/stages.ts']
+
+type App = Awaited<ReturnType<typeof buildApp>>
+
+async function openModel() {
+  const simulated = config.openaiBaseUrl
+    ? undefined
+    : await startSimulatedModel({
+        latencyScale: config.simulatedLatencyScale,
+        otlpEndpoint: config.tracingEnabled ? config.otlpEndpoint : undefined,
+        warn: (message) => logger.warn(message)
+      })
+  const client = createModelClient({
+    baseUrl: config.openaiBaseUrl ?? simulated?.baseUrl ?? '',
+    apiKey: config.openaiApiKey?.reveal(),
+    model: config.model,
+    timeoutMs: MODEL_TIMEOUT_MS
+  })
+  return { client, close: async () => simulated?.close() }
+}
+
+/** @returns the address as a person on this machine would type it */
+async function listen(app: App): Promise<string> {
+  try {
+    await app.listen({ host: config.host, port: config.port })
+  } catch (error) {
+    throw new Error(explainListenError(error as NodeJS.ErrnoException), { cause: error })
+  }
+  const { port } = app.server.address() as AddressInfo
+  const host =
+    isLoopback(config.host) || config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host
+  return `http://${host}:${port}`
+}
+
+function explainListenError({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'EADDRINUSE') {
+    return `Port ${config.port} is taken: stop what listens there, or set PORT to another one (0 takes any free one).`
+  }
+  if (code === 'EACCES') return `Port ${config.port} needs privileges: set PORT to one above 1023.`
+  return `Cannot listen on HOST=${config.host}, PORT=${config.port}: ${message}`
+}
+
+async function main(): Promise<void> {
+  exitOnCrash(logger, telemetry)
+  const progress = createProgress(process.stderr)
+  const [database, model] = await Promise.all([
+    openDatabase({ databaseUrl: config.databaseUrl?.reveal(), onProgress: progress.show, logger }),
+    openModel()
+  ])
+  const faults = createFaultRegistry(config.faults)
+  const sources = createSourceTree(resolve(import.meta.dirname, '..'), PLUMBING)
+  const app = await buildApp(config, {
+    logger,
+    telemetry,
+    database,
+    model: model.client,
+    faults,
+    diagnostician: config.tracingEnabled
+      ? createDiagnostician({ sources, minCpuMs: config.diagnosisMinCpuMs })
+      : undefined
+  })
+  closeOnSignals(logger, app, [model.close, () => database.close(), () => telemetry.shutdown()])
+  const url = await listen(app)
+  progress.clear()
+  const enabledFaults = faults.list().flatMap((fault) => (fault.enabled ? [fault.name] : []))
+  process.stderr.write(
+    formatBanner({ config, url, databaseEngine: database.engine, startupS: process.uptime(), enabledFaults })
+  )
+}
+
+main().catch((error: Error) => {
+  logger.debug({ err: error }, 'start failed')
+  process.stderr.write(`\nThe service could not start. ${error.message}\n`)
+  process.exit(1)
+})
