@@ -22,5 +22,6 @@ export interface Usage {
   model: string
   prompt_tokens: number
   completion_tokens: number
-  cost_usd: number
+  /** Null when the price table does not know the model. */
+  cost_usd: number | null
 }

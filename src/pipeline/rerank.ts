@@ -1,0 +1,81 @@
+import type { FaultSwitches } from '../faults.ts'
+import type { Chunk } from './types.ts'
+import { contentWords } from './words.ts'
+
+/** Two chunks overlap when this many words in a row stand in both; a splitter's overlap is 25 words. */
+const WINDOW_WORDS = 24
+
+/** How many chunks the prompt stage gets to choose from. */
+export const MAX_CANDIDATES = 250
+
+/**
+ * Drops every chunk that overlaps one already kept, then orders by how many of the query's words a chunk holds,
+ * weighted by its document's rank, best first. Returns MAX_CANDIDATES chunks at most.
+ */
+export function rerank(query: string, chunks: readonly Chunk[], faults: FaultSwitches): Chunk[] {
+  const distinct = faults['quadratic-chunk-filter']
+    ? filterOverlappingChunksPairwise(chunks)
+    : filterOverlappingChunks(chunks)
+  return orderByRelevance(query, distinct).slice(0, MAX_CANDIDATES)
+}
+
+export function filterOverlappingChunksPairwise(chunks: readonly Chunk[]): Chunk[] {
+  const kept: { chunk: Chunk; words: string[] }[] = []
+  for (const chunk of chunks) {
+    const words = splitWords(chunk.text)
+    if (!kept.some((other) => sharesWindow(other.words, words))) kept.push({ chunk, words })
+  }
+  return kept.map(({ chunk }) => chunk)
+}
+
+function sharesWindow(a: readonly string[], b: readonly string[]): boolean {
+  for (let i = 0; i <= a.length - WINDOW_WORDS; i++) {
+    for (let j = 0; j <= b.length - WINDOW_WORDS; j++) {
+      let length = 0
+      // fault: quadratic-chunk-filter
+      while (length < WINDOW_WORDS && a[i + length] === b[j + length]) length++
+      if (length === WINDOW_WORDS) return true
+    }
+  }
+  return false
+}
+
+export function filterOverlappingChunks(chunks: readonly Chunk[]): Chunk[] {
+  const keptWindows = new Set<string>()
+  const kept: Chunk[] = []
+  for (const chunk of chunks) {
+    const windows = wordWindows(splitWords(chunk.text))
+    if (windows.some((window) => keptWindows.has(window))) continue
+    for (const window of windows) keptWindows.add(window)
+    kept.push(chunk)
+  }
+  return kept
+}
+
+function wordWindows(words: readonly string[]): string[] {
+  const text = words.join(' ')
+  const starts: number[] = []
+  const ends: number[] = []
+  let at = 0
+  for (const word of words) {
+    starts.push(at)
+    ends.push(at + word.length)
+    at += word.length + 1
+  }
+  return ends.slice(WINDOW_WORDS - 1).map((end, first) => text.slice(starts[first], end))
+}
+
+function orderByRelevance(query: string, chunks: readonly Chunk[]): Chunk[] {
+  const queryWords = contentWords(query)
+  return chunks
+    .map(function addRelevance(chunk) {
+      const matches = queryWords.intersection(contentWords(chunk.text)).size
+      return { chunk, relevance: chunk.score * (1 + matches) }
+    })
+    .sort((a, b) => b.relevance - a.relevance)
+    .map(({ chunk }) => chunk)
+}
+
+function splitWords(text: string): string[] {
+  return text.split(/\s+/).filter((word) => word !== '')
+}
