@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
@@ -43,12 +43,21 @@ export async function writeDump(directories: string[], key: string, dump: Blob):
       await writeFile(temporaryPath, compressed)
       // Two processes that start cold at once both get here; the second rename replaces a dump by its equal.
       await rename(temporaryPath, path)
+      await removeOtherDumps(directory, path)
       return path
     } catch {
       await rm(temporaryPath, { force: true })
     }
   }
   return undefined
+}
+
+/** Every change of the seed makes a new dump of 12 MB; those of earlier versions would pile up. */
+async function removeOtherDumps(directory: string, path: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const other = join(directory, name)
+    if (/^database-.*\.tar\.gz$/.test(name) && other !== path) await rm(other, { force: true })
+  }
 }
 
 function dumpPath(directory: string, key: string): string {

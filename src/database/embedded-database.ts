@@ -16,12 +16,6 @@ const MAX_RESTART_DELAY_MS = 5_000
 /** A server that lived this long did not die of its start: the next restart may be quick again. */
 const STABLE_AFTER_MS = 60_000
 
-/** The first that can be written holds the dump: an installed package's own directory may be read-only. */
-const CACHE_DIRECTORIES = [
-  fileURLToPath(new URL('../../.cache', import.meta.url)),
-  join(homedir(), '.cache', 'span-to-line')
-]
-
 export interface EmbeddedOptions extends DatabaseOptions {
   cacheDirectories?: string[]
 }
@@ -37,9 +31,9 @@ export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Em
 export class EmbeddedDatabase implements Database {
   readonly engine = 'embedded'
   readonly #options: EmbeddedOptions
-  readonly #closing = new AbortController()
   #child: ChildProcess | undefined
   #pool: ConnectionPool | undefined
+  #closing: Promise<void> | undefined
   #restartDelayMs = FIRST_RESTART_DELAY_MS
 
   constructor(options: EmbeddedOptions) {
@@ -52,7 +46,7 @@ export class EmbeddedDatabase implements Database {
   }
 
   async start(): Promise<void> {
-    const { cacheDirectories = CACHE_DIRECTORIES, onProgress = () => {} } = this.#options
+    const { cacheDirectories = defaultCacheDirectories(), onProgress = () => {} } = this.#options
     const child = forkServer(cacheDirectories)
     this.#child = child
     try {
@@ -64,7 +58,7 @@ export class EmbeddedDatabase implements Database {
     const startedAt = performance.now()
     child.once('exit', (code, signal) => {
       this.#pool = undefined
-      if (this.#closing.signal.aborted) return
+      if (this.#closing) return
       if (performance.now() - startedAt > STABLE_AFTER_MS) this.#restartDelayMs = FIRST_RESTART_DELAY_MS
       this.#options.logger?.warn({ code, signal }, 'the embedded PostgreSQL died and is started again')
       void this.#restart()
@@ -88,23 +82,25 @@ export class EmbeddedDatabase implements Database {
     return (await this.#pool?.isHealthy(timeoutMs)) ?? false
   }
 
-  async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return
-    this.#closing.abort()
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown()
+    return this.#closing
+  }
+
+  async #shutDown(): Promise<void> {
     await this.#pool?.end(CLOSE_GRACE_MS)
     if (this.#child) await killServer(this.#child)
   }
 
   async #restart(): Promise<void> {
-    while (!this.#closing.signal.aborted) {
+    while (!this.#pool) {
       const delayMs = this.#restartDelayMs
       this.#restartDelayMs = Math.min(2 * delayMs, MAX_RESTART_DELAY_MS)
-      await setTimeout(delayMs)
-      if (this.#closing.signal.aborted) return
+      await setTimeout(delayMs, undefined, { ref: false })
+      if (this.#closing) return
       try {
         await this.start()
         this.#options.logger?.info({ pid: this.serverPid }, 'the embedded PostgreSQL answers again')
-        return
       } catch (error) {
         this.#options.logger?.warn({ err: error }, 'the embedded PostgreSQL could not be started again')
       }
@@ -128,5 +124,16 @@ export class EmbeddedDatabase implements Database {
       },
       logger
     )
+  }
+}
+
+/** The first that can be written holds the dump: the repository's own may be read-only, in an image for one. */
+function defaultCacheDirectories(): string[] {
+  const own = fileURLToPath(new URL('../../.cache', import.meta.url))
+  try {
+    return [own, join(homedir(), '.cache', 'span-to-line')]
+  } catch {
+    // A user without an entry in /etc/passwd, as containers have them, has no home.
+    return [own]
   }
 }

@@ -48,7 +48,8 @@ export async function ensureSeeded(connection: SeedConnection, onProgress: OnPro
     if ((await readSeededVersion(connection)) !== version) await seed(connection, version, onProgress)
     await connection.exec('COMMIT')
   } catch (error) {
-    await connection.exec('ROLLBACK')
+    // On a broken connection this fails as well, and would hide why.
+    await connection.exec('ROLLBACK').catch(() => {})
     throw error
   }
   // Without fresh statistics the planner takes 20,000 rows for a handful and scans where an index would serve.

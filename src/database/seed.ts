@@ -13,7 +13,7 @@ export const OVERLAP_WORDS = 25
 const STRIDE_WORDS = CHUNK_WORDS - OVERLAP_WORDS
 const PRNG_SEED = 20_241_101
 /** Share of paragraphs that an edition takes over unchanged, so that editions repeat each other's passages. */
-const VERBATIM_SHARE = 0.35
+const VERBATIM_SHARE = 0.25
 
 const REGIONS = ['Germany', 'France', 'Poland', 'Ireland', 'Canada', 'Japan', 'Brazil', 'Singapore']
 const DEPARTMENTS = ['Finance', 'Human Resources', 'Engineering', 'Customer Support', 'Sales']
@@ -57,8 +57,9 @@ export function generateDocuments(): SeedDocument[] {
   for (const edition of listEditions()) {
     for (const family of families) {
       const title = `${family.title} – ${edition.region}, ${edition.department} (${edition.year})`
-      const text = writeDocument(family, families, edition, random)
-      documents.push({ id: documents.length + 1, title, chunks: splitIntoChunks(text) })
+      const id = documents.length + 1
+      const text = writeDocument(id, family, families, edition, random)
+      documents.push({ id, title, chunks: splitIntoChunks(text) })
     }
   }
   return documents
@@ -97,31 +98,52 @@ function listEditions(): Edition[] {
   return editions
 }
 
-/** Sentences, each followed by a standard clause, until the next pair would pass the document's length. */
-function writeDocument(family: Family, families: Family[], edition: Edition, random: Random): string {
-  const maxWords = pickChunkCount(family.kind, random) * STRIDE_WORDS + OVERLAP_WORDS
-  let text = openDocument(family, edition)
+/** Adds rule after rule until the next one would pass the length drawn for the document. */
+function writeDocument(
+  id: number,
+  family: Family,
+  families: Family[],
+  edition: Edition,
+  random: Random
+): string {
+  const maxWords = drawChunkCount(family.kind, random) * STRIDE_WORDS + OVERLAP_WORDS
+  const text = [`This ${family.kind} holds for ${edition.department} in ${edition.region}.`]
+  let words = countWords(text[0] as string)
   for (const paragraph of listParagraphs(family, families, random)) {
     const isVerbatim = random() < VERBATIM_SHARE
     for (const [position, sentence] of paragraph.entries()) {
-      const addition = isVerbatim
+      const rule = isVerbatim
         ? `${sentence} ${pickClause(family.index + position)}`
-        : `${localize(sentence, edition, random)} ${pickClause(Math.floor(random() * 1000))}`
-      if (countWords(text) + countWords(addition) > maxWords) return text
-      text += ` ${addition}`
+        : writeOwnRule(sentence, edition, `${id}.${text.length}`, random)
+      words += countWords(rule)
+      if (words > maxWords) return text.join(' ')
+      text.push(rule)
     }
   }
-  return text
+  return text.join(' ')
 }
 
-function pickChunkCount(kind: string, random: Random): number {
+/**
+ * The sentence between an introduction and a reference of the edition's own: no 24 words in a row are those of
+ * another edition, though the sentence and the clause are.
+ */
+function writeOwnRule(sentence: string, edition: Edition, controlId: string, random: Random): string {
+  const { region, department, year } = edition
+  const introductions = [
+    `${department} in ${region} follows this rule.`,
+    `${region} added this in ${year}.`,
+    `${department} agreed to this in ${year}.`,
+    `The ${region} edition of ${year} says this.`
+  ]
+  const introduction = introductions[Math.floor(random() * introductions.length)]
+  const clause = pickClause(Math.floor(random() * sampleData.standard_clauses.length))
+  return `${introduction} ${sentence} See control ${controlId}. ${clause}`
+}
+
+function drawChunkCount(kind: string, random: Random): number {
   const range = CHUNKS_BY_KIND[kind]
   if (!range) throw new Error(`example_data.json: unknown kind of document "${kind}"`)
   return range.min + Math.floor(random() ** 2 * (range.max - range.min + 1))
-}
-
-function openDocument(family: Family, { region, department, year }: Edition): string {
-  return `This ${family.kind} holds for ${department} in ${region} and replaces the edition of ${year - 2}.`
 }
 
 /** The family's own paragraphs from a random one on, then those of other families, as annexes are added. */
@@ -139,22 +161,6 @@ function rotate<T>(items: T[], by: number): T[] {
 function pickClause(index: number): string {
   const clauses = sampleData.standard_clauses
   return clauses[index % clauses.length] as string
-}
-
-/** The sentence with an opening of the edition's own, so that two editions differ within any 24 words. */
-function localize(sentence: string, { region, department, year }: Edition, random: Random): string {
-  const openings = [
-    `In ${region}, for everyone in ${department},`,
-    `For ${department} staff in ${region},`,
-    `From January ${year} on, in ${region},`,
-    `Under the ${region} schedule of ${year},`,
-    `As agreed with ${department} in ${region},`,
-    `At every ${region} site of ${department},`,
-    `In the ${year} edition for ${region},`,
-    `Since the ${department} audit of ${year - 1},`
-  ]
-  const opening = openings[Math.floor(random() * openings.length)]
-  return `${opening} ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`
 }
 
 function countWords(text: string): number {
