@@ -8,13 +8,16 @@ import { toErrorBody } from './errors.ts'
 import type { FaultRegistry } from './faults.ts'
 import type { ModelClient } from './model/client.ts'
 import { RequestLog } from './request-log.ts'
+import { apmRoutes } from './routes/apm.ts'
 import { answerMalformedRequest } from './routes/client-error.ts'
 import { diagnosisRoutes } from './routes/diagnosis.ts'
+import { registerDocs } from './routes/docs.ts'
 import { faultRoutes } from './routes/faults.ts'
 import { createGuard } from './routes/guard.ts'
 import { healthRoutes } from './routes/health.ts'
 import { registerNotFound } from './routes/not-found.ts'
 import { queryRoutes } from './routes/query.ts'
+import { traceRoutes } from './routes/traces.ts'
 import { getCurrentTrace, getServerSpan } from './telemetry/server-span.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
 import { recordError } from './telemetry/traced.ts'
@@ -53,11 +56,14 @@ export async function buildApp(config: Config, deps: AppDeps) {
   app.setErrorHandler(answerError)
   app.addHook('onRequest', createGuard(config))
   registerNotFound(app)
+  await registerDocs(app, config.version)
 
   await app.register(healthRoutes, { config, database: deps.database })
   await app.register(queryRoutes, { config, ...deps })
   await app.register(faultRoutes, { faults: deps.faults })
   await app.register(diagnosisRoutes, { diagnostician: deps.diagnostician })
+  await app.register(traceRoutes, { recentTraces: deps.telemetry.recentTraces })
+  await app.register(apmRoutes, { config, telemetry: deps.telemetry })
   return app
 }
 

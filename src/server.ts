@@ -16,7 +16,12 @@ import { config, logger, telemetry } from './telemetry/start.ts'
 
 const MODEL_TIMEOUT_MS = 60_000
 /** Own files that only pass calls on: no chain of calls needs to show them. */
-const PLUMBING = ['src/telemetry/traced.ts', 'src/telemetry/context-manager.ts', 'src/pipeline/stages.ts']
+const PLUMBING = [
+  'src/evidence/span-recorder.ts',
+  'src/telemetry/context-manager.ts',
+  'src/telemetry/traced.ts',
+  'src/pipeline/stages.ts'
+]
 
 type App = Awaited<ReturnType<typeof buildApp>>
 
@@ -80,6 +85,8 @@ async function main(): Promise<void> {
   closeOnSignals(logger, app, [model.close, () => database.close(), () => telemetry.shutdown()])
   const url = await listen(app)
   progress.clear()
+  // Whoever started this process with an IPC channel (npm run diagnose, the tests) has to learn the port.
+  process.send?.({ url })
   const enabledFaults = faults.list().flatMap((fault) => (fault.enabled ? [fault.name] : []))
   process.stderr.write(
     formatBanner({ config, url, databaseEngine: database.engine, startupS: process.uptime(), enabledFaults })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { inspect, parseEnv } from 'node:util'
 import { ConfigError, parseConfig, settingsSchema, warnOfUnknownNames } from '../src/config.ts'
+import { FAULT_NAMES } from '../src/faults.ts'
 
 const root = join(import.meta.dirname, '..')
 const exampleText = readFileSync(join(root, '.env.example'), 'utf8')
@@ -57,14 +58,10 @@ test('every fault is listed in one message', () => {
       'TRACING_ENABLED: must be true or false, not "maybe"',
       'SAMPLING_RATE: must be a number from 0 to 1, not "10%"',
       'OTEL_EXPORTER_OTLP_ENDPOINT: must be an address that begins with http:// or https://',
-      `FAULTS: ${faultsOf({ FAULTS: 'typo' })[0]?.replace('FAULTS: ', '')}`,
+      `FAULTS: must be all, none or names out of ${FAULT_NAMES.join(', ')}, not "typo"`,
       'MODEL_PRICES: must be model=prompt/completion in USD per million tokens, not "gpt-4=cheap"',
       'SLOW_REQUEST_MS: must be a whole number from 0 to 3600000, not "1.5"'
     ]
-  )
-  assert.match(
-    faultsOf({ FAULTS: 'typo' })[0] ?? '',
-    /^FAULTS: must be all, none or names out of .*, not "typo"$/
   )
 })
 

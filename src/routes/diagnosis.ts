@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { compareDiagnoses, comparisonSchema } from '../diagnosis/compare.ts'
 import { diagnosisSchema } from '../diagnosis/finding.ts'
-import type { Diagnostician } from '../diagnosis/run-diagnosis.ts'
+import type { DiagnosisRecord, Diagnostician } from '../diagnosis/run-diagnosis.ts'
 import { HttpError } from '../errors.ts'
 
 const secondsError = 'must be a number from 1 to 60'
@@ -41,6 +42,70 @@ export const diagnosisRoutes: FastifyPluginAsyncZod<{ diagnostician: Diagnostici
         )
       }
       return diagnostician.run(request.body.seconds)
+    }
+  )
+
+  app.get(
+    '/diagnosis',
+    {
+      config: { guarded: true },
+      schema: {
+        summary: 'Whether one is running, and the last ones',
+        response: {
+          200: z.object({
+            running: z.boolean(),
+            diagnoses: z.array(z.object({ id: z.string(), healthy: z.boolean() }))
+          })
+        }
+      }
+    },
+    async function listDiagnoses() {
+      const records = diagnostician?.list() ?? []
+      return {
+        running: diagnostician?.isRunning ?? false,
+        diagnoses: records.map(({ id, healthy }) => ({ id, healthy }))
+      }
+    }
+  )
+
+  /** @throws HttpError 404 */
+  function findRecord(id: string): DiagnosisRecord {
+    const record = diagnostician?.find(id)
+    if (record) return record
+    throw new HttpError(
+      404,
+      'UNKNOWN_DIAGNOSIS',
+      `There is no diagnosis "${id}": the last 20 are kept until a restart.`
+    )
+  }
+
+  app.get(
+    '/diagnosis/compare',
+    {
+      config: { guarded: true },
+      schema: {
+        summary: 'What changed between two diagnoses, per request, by function and file',
+        querystring: z.object({ before: z.string(), after: z.string() }),
+        response: { 200: comparisonSchema }
+      }
+    },
+    async function compareTwo({ query }) {
+      return compareDiagnoses(findRecord(query.before), findRecord(query.after))
+    }
+  )
+
+  app.get(
+    '/diagnosis/:id',
+    {
+      config: { guarded: true },
+      schema: {
+        summary: 'One of the last diagnoses, with its flame graph',
+        params: z.object({ id: z.string() }),
+        response: { 200: diagnosisSchema.extend({ flame: z.unknown() }) }
+      }
+    },
+    async function showDiagnosis({ params }) {
+      return findRecord(params.id)
     }
   )
 }

@@ -10,11 +10,10 @@ export class ProfiledContextManager extends AsyncLocalStorageContextManager {
     thisArg?: ThisParameterType<F>,
     ...args: A
   ): ReturnType<F> {
-    const span = trace.getSpan(context)
-    if (span === undefined) return super.with(context, fn, thisArg, ...args)
-    // Outside this callback the label would land in the caller's async context and stay there.
+    // Also without a span: a connection that is opened outside any request must not carry the label of the one
+    // that happened to need it. Outside this callback the label would stay in the caller's own async context.
     function runLabelled(): ReturnType<F> {
-      setProfilerContext(span as object)
+      setProfilerContext(trace.getSpan(context))
       return fn.apply(thisArg as ThisParameterType<F>, args)
     }
     return super.with(context, runLabelled)

@@ -33,12 +33,20 @@ function isServerResponse(response: unknown): response is { setHeader(name: stri
   return typeof response === 'object' && response !== null && 'setHeader' in response
 }
 
-/** Spans for requests that come in, for Fastify's handlers, for SQL and for calls to the model. */
-export function createInstrumentations(): Instrumentation[] {
+/**
+ * Spans for requests that come in, for Fastify's handlers, for SQL and for calls to the model.
+ * @param onTracedRequest called for each request that gets a span, before it is decided whether it is sampled
+ */
+export function createInstrumentations(onTracedRequest: () => void): Instrumentation[] {
+  function startServerSpan(request: IncomingMessage): Attributes {
+    onTracedRequest()
+    return readForcedSampling(request)
+  }
+
   return [
     new HttpInstrumentation({
       ignoreIncomingRequestHook: isUntraced,
-      startIncomingSpanHook: readForcedSampling,
+      startIncomingSpanHook: startServerSpan,
       responseHook: setTraceResponse,
       requireParentforOutgoingSpans: true
     }),

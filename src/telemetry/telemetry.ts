@@ -11,6 +11,7 @@ import { ProfiledContextManager } from './context-manager.ts'
 import { createInstrumentations } from './instrumentations.ts'
 import { RecentTraces } from './recent-traces.ts'
 import { redactionProcessor } from './redaction.ts'
+import { RequestCount } from './request-count.ts'
 import { AdjustableSampler } from './sampler.ts'
 
 /** A dead backend holds its exporter's shutdown for 8-10 s; the process should not wait for it. */
@@ -20,6 +21,8 @@ const SHUTDOWN_TIMEOUT_MS = 3000
 export interface Telemetry {
   /** Absent when tracing is off. */
   readonly sampler?: AdjustableSampler
+  /** Traced requests. */
+  readonly requestCount: RequestCount
   readonly recentTraces: RecentTraces
   readonly backends: readonly Backend[]
   /** Sends what is queued and ends, in 3 s at most; never rejects. */
@@ -28,7 +31,14 @@ export interface Telemetry {
 
 type TracingConfig = Pick<
   Config,
-  'tracingEnabled' | 'samplingRate' | 'otlpEndpoint' | 'serviceName' | 'environment' | 'version'
+  | 'tracingEnabled'
+  | 'samplingRate'
+  | 'highTrafficRequestsPerHour'
+  | 'highTrafficSamplingRate'
+  | 'otlpEndpoint'
+  | 'serviceName'
+  | 'environment'
+  | 'version'
 >
 
 /**
@@ -37,10 +47,25 @@ type TracingConfig = Pick<
  */
 export function startTelemetry(config: TracingConfig, extraProcessors: SpanProcessor[] = []): Telemetry {
   const recentTraces = new RecentTraces()
-  if (!config.tracingEnabled) return { recentTraces, backends: [], shutdown: async () => {} }
+  const requestCount = new RequestCount()
+  if (!config.tracingEnabled) return { recentTraces, requestCount, backends: [], shutdown: async () => {} }
 
   const sampler = new AdjustableSampler(config.samplingRate, spanRecorder)
   const backends = config.otlpEndpoint === undefined ? [] : [createOtlpBackend(config.otlpEndpoint)]
+
+  /** High traffic lowers the rate; the first request after it puts it back. */
+  let isHighTraffic = false
+  function countRequest(): void {
+    const nowMs = Date.now()
+    requestCount.add(nowMs)
+    const isHighNow = requestCount.lastHour(nowMs) > config.highTrafficRequestsPerHour
+    if (isHighNow === isHighTraffic) return
+    isHighTraffic = isHighNow
+    sampler.rate = isHighNow
+      ? Math.min(config.highTrafficSamplingRate, config.samplingRate)
+      : config.samplingRate
+  }
+
   const spanProcessors = [redactionProcessor, recentTraces, spanRecorder, ...backends, ...extraProcessors]
   new NodeSDK({
     serviceName: config.serviceName,
@@ -58,10 +83,10 @@ export function startTelemetry(config: TracingConfig, extraProcessors: SpanProce
     // Left out, these two would start exporters of their own to localhost.
     metricReaders: [],
     logRecordProcessors: [],
-    instrumentations: createInstrumentations()
+    instrumentations: createInstrumentations(countRequest)
   }).start()
 
-  return { sampler, recentTraces, backends, shutdown: () => shutdownAll(spanProcessors) }
+  return { sampler, recentTraces, requestCount, backends, shutdown: () => shutdownAll(spanProcessors) }
 }
 
 function createOtlpBackend(endpoint: string): Backend {

@@ -1,0 +1,102 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { Config } from '../config.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+
+const configSchema = z.object({
+  service: z.string(),
+  environment: z.string(),
+  version: z.string(),
+  tracing_enabled: z.boolean(),
+  sampling_rate: z.number(),
+  high_traffic: z.object({ requests_per_hour: z.number(), sampling_rate: z.number() }),
+  otlp_endpoint: z.string().nullable(),
+  jaeger_ui_url: z.string(),
+  datadog: z.object({
+    agent_url: z.string().nullable(),
+    site: z.string(),
+    api_key_set: z.boolean(),
+    profiling_enabled: z.boolean(),
+    profiling_max_time_usage_pct: z.number()
+  }),
+  capture_content: z.boolean(),
+  diagnosis_min_cpu_ms: z.number(),
+  slow_request_ms: z.number()
+})
+
+const metricsSchema = z.object({
+  backends: z.array(
+    z.object({
+      name: z.string(),
+      started: z.int(),
+      exported: z.int(),
+      failed: z.int().describe('refused by the backend, or it did not answer'),
+      dropped: z.int().describe('thrown away because the queue was full'),
+      pending: z.int(),
+      last_error: z.object({ message: z.string(), at: z.string() }).nullable()
+    })
+  ),
+  sampling: z.object({
+    effective_rate: z.number().describe('share of new traces that is sampled now'),
+    requests_last_hour: z.int().describe('traced requests of the last 60 minutes, not extrapolated')
+  })
+})
+
+export const apmRoutes: FastifyPluginAsyncZod<{ config: Config; telemetry: Telemetry }> = async (
+  app,
+  { config, telemetry }
+) => {
+  app.get(
+    '/apm/config',
+    { schema: { summary: 'The effective telemetry settings', response: { 200: configSchema } } },
+    async function showConfig() {
+      return {
+        service: config.serviceName,
+        environment: config.environment,
+        version: config.version,
+        tracing_enabled: config.tracingEnabled,
+        sampling_rate: config.samplingRate,
+        high_traffic: {
+          requests_per_hour: config.highTrafficRequestsPerHour,
+          sampling_rate: config.highTrafficSamplingRate
+        },
+        otlp_endpoint: withoutCredentials(config.otlpEndpoint),
+        jaeger_ui_url: withoutCredentials(config.jaegerUiUrl),
+        datadog: {
+          agent_url: withoutCredentials(config.datadogAgentUrl),
+          site: config.datadogSite,
+          api_key_set: config.datadogApiKey !== undefined,
+          profiling_enabled: config.datadogProfilingEnabled,
+          profiling_max_time_usage_pct: config.profilingMaxTimeUsagePct
+        },
+        capture_content: config.captureContent,
+        diagnosis_min_cpu_ms: config.diagnosisMinCpuMs,
+        slow_request_ms: config.slowRequestMs
+      }
+    }
+  )
+
+  app.get(
+    '/apm/metrics',
+    { schema: { summary: 'What became of the spans', response: { 200: metricsSchema } } },
+    async function showMetrics() {
+      return {
+        backends: telemetry.backends.map(({ name, counts }) => {
+          const { lastError, ...numbers } = counts
+          return { name, ...numbers, last_error: lastError }
+        }),
+        sampling: {
+          effective_rate: telemetry.sampler?.rate ?? 0,
+          requests_last_hour: telemetry.requestCount.lastHour(Date.now())
+        }
+      }
+    }
+  )
+}
+
+/** An address may hold a user and a password. */
+function withoutCredentials(address: string): string
+function withoutCredentials(address: string | undefined): string | null
+function withoutCredentials(address: string | undefined): string | null {
+  return address?.replace(/\/\/[^/@]*@/, '//') ?? null
+}

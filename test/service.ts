@@ -1,0 +1,93 @@
+/**
+ * The whole service in this process, as `npm start` makes it, with its sampled spans kept in memory. Import
+ * this before anything that loads fastify or pg: telemetry has to be there first.
+ */
+import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace'
+import { register } from 'import-in-the-middle/register-hooks.mjs'
+import { type Config, parseConfig } from '../src/config.ts'
+import { createLogger } from '../src/telemetry/logger.ts'
+import { startTelemetry } from '../src/telemetry/telemetry.ts'
+
+export const exporter = new InMemorySpanExporter()
+
+/** Starts it on a free port with `env` as its settings; every trace is sampled unless told otherwise. */
+export async function startService(env: Record<string, string> = {}) {
+  const { config } = parseConfig({
+    LOG_LEVEL: 'silent',
+    SIMULATED_LATENCY_SCALE: '0',
+    SAMPLING_RATE: '1',
+    ...env
+  })
+  register({ include: ['fastify', 'pg'] })
+  const telemetry = startTelemetry(config, [new SimpleSpanProcessor({ exporter })])
+  const { buildApp } = await import('../src/app.ts')
+  const { openDatabase } = await import('../src/database/database.ts')
+  const { createFaultRegistry } = await import('../src/faults.ts')
+  const { createModelClient } = await import('../src/model/client.ts')
+  const { startSimulatedModel } = await import('../src/model/simulator.ts')
+  const [database, simulated] = await Promise.all([
+    openDatabase({}),
+    startSimulatedModel({ latencyScale: config.simulatedLatencyScale })
+  ])
+  const faults = createFaultRegistry(config.faults)
+  const model = createModelClient({ baseUrl: simulated.baseUrl, model: config.model, timeoutMs: 30_000 })
+  const logger = createLogger(config.logLevel)
+
+  /** Another app on the same database and model: for what another configuration changes. */
+  async function listen(changes: Partial<Config> = {}, otherModel = model) {
+    const app = await buildApp(
+      { ...config, ...changes },
+      { logger, telemetry, database, model: otherModel, faults }
+    )
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    return { app, url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}` }
+  }
+
+  const { app, url } = await listen()
+  async function close(): Promise<void> {
+    await app.close()
+    await Promise.all([database.close(), simulated.close(), telemetry.shutdown()])
+  }
+  return { url, telemetry, faults, listen, close }
+}
+
+/** The spans of a trace, once its server span has ended; that may be after the answer has arrived. */
+export async function untilTraceEnded(traceId: string): Promise<ReadableSpan[]> {
+  while (true) {
+    const spans = exporter.getFinishedSpans().filter((span) => span.spanContext().traceId === traceId)
+    if (spans.some(isLocalRoot)) return spans
+    await delay(5)
+  }
+}
+
+export function isLocalRoot(span: ReadableSpan): boolean {
+  return span.parentSpanContext === undefined || span.parentSpanContext.isRemote === true
+}
+
+/** What POST /query answers, as far as tests look at it. */
+export interface AnswerBody {
+  response: string
+  num_results: number
+  trace_id: string
+  sampled: boolean
+  stages: { name: string; duration_ms: number }[]
+  sources: { id: number; title: string; score: number }[]
+  usage: { model: string; prompt_tokens: number; completion_tokens: number; cost_usd: number }
+}
+
+/** Sends a JSON body; what comes back is parsed. */
+export async function sendJson<Body = AnswerBody>(
+  url: string,
+  method: string,
+  body: unknown,
+  headers: Record<string, string> = {}
+) {
+  const response = await fetch(url, {
+    method,
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body)
+  })
+  return { status: response.status, headers: response.headers, body: (await response.json()) as Body }
+}
