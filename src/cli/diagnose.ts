@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { SingleBar } from 'cli-progress'
 import { ConfigError, loadConfig } from '../config.ts'
@@ -132,22 +133,40 @@ async function diagnoseUnderLoad(
   bar.start(seconds, 0, counts)
   const startedAt = performance.now()
   const timer = setInterval(() => bar.update((performance.now() - startedAt) / 1000, counts), 200)
-  const load = sendSampleQueries({
-    url,
-    concurrency: CONCURRENCY,
-    signal: traffic.signal,
-    onAnswer: ({ ok }) => {
-      counts[ok ? 'answered' : 'failed'] += 1
-    }
-  })
+  const diagnosis = call(url, 'POST', '/diagnosis', token, { seconds }) as Promise<{ id: string }>
+  // A request that came before the window would not count.
+  const load = untilWindowIsOpen(url, token, diagnosis).then(() =>
+    sendSampleQueries({
+      url,
+      concurrency: CONCURRENCY,
+      signal: traffic.signal,
+      onAnswer: ({ ok }) => {
+        counts[ok ? 'answered' : 'failed'] += 1
+      }
+    })
+  )
   try {
-    const { id } = (await call(url, 'POST', '/diagnosis', token, { seconds })) as { id: string }
+    const { id } = await diagnosis
     return (await call(url, 'GET', `/diagnosis/${id}`, token)) as DiagnosisRecord
   } finally {
     traffic.abort()
-    await load
+    await Promise.allSettled([load])
     clearInterval(timer)
     bar.stop()
+  }
+}
+
+async function untilWindowIsOpen(
+  url: string,
+  token: string | undefined,
+  diagnosis: Promise<unknown>
+): Promise<void> {
+  const settled = diagnosis.then(
+    () => true,
+    () => true
+  )
+  while (!((await call(url, 'GET', '/diagnosis', token)) as { running: boolean }).running) {
+    if (await Promise.race([settled, delay(20, false)])) return
   }
 }
 

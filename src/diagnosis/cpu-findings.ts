@@ -41,17 +41,41 @@ export function findCpuFindings(
  * one request alone pays a multiple of the threshold, the mean is taken over the requests that pay.
  */
 function costPerRequest(hot: HotFunction, tree: SpanTree, minCpuMs: number): Cost {
-  const requests = new Set(tree.byName.get(hot.spanName)?.map((span) => tree.requestOf(span))).size
-  const mean = hot.wallMs / requests
-  const costs = [...hot.msByRequest.values()]
+  const costs = listCosts(hot, tree)
+  const average = mean(costs)
   const most = Math.max(...costs)
   const enoughSamples = hot.samples >= MIN_FAULT_SAMPLES
-  if (mean < minCpuMs && most >= OUTLIER_FACTOR * minCpuMs) {
-    const paying = costs.filter((ms) => ms >= most / 2)
-    const msPerRequest = paying.reduce((sum, ms) => sum + ms, 0) / paying.length
-    return { msPerRequest, affected: paying.length, requests, isFault: enoughSamples }
+  const isOutlier = average < minCpuMs && most >= OUTLIER_FACTOR * minCpuMs
+  const paying = costs.filter((ms) => ms >= (isOutlier ? most / 2 : Number.MIN_VALUE))
+  return {
+    msPerRequest: isOutlier ? mean(paying) : average,
+    affected: paying.length,
+    requests: costs.length,
+    isFault: enoughSamples && (isOutlier || average >= minCpuMs)
   }
-  return { msPerRequest: mean, affected: costs.length, requests, isFault: enoughSamples && mean >= minCpuMs }
+}
+
+/**
+ * What each request that ran the span paid, 0 included. A request still running in that span counts once it has
+ * paid as much as the finished ones on the mean: before, its cost is not known yet.
+ */
+function listCosts(hot: HotFunction, tree: SpanTree): number[] {
+  const finished = new Map<string, boolean>()
+  for (const span of tree.byName.get(hot.spanName) ?? []) {
+    const request = tree.requestOf(span)
+    if (request !== undefined) finished.set(request, (finished.get(request) ?? true) && span.ended)
+  }
+  const costs = [...finished].map(([request, isFinished]) => ({
+    ms: hot.msByRequest.get(request) ?? 0,
+    isFinished
+  }))
+  const known = costs.filter(({ isFinished }) => isFinished).map(({ ms }) => ms)
+  const running = costs.filter(({ isFinished }) => !isFinished).map(({ ms }) => ms)
+  return known.length === 0 ? running : [...known, ...running.filter((ms) => ms >= mean(known))]
+}
+
+function mean(values: number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
 function toFinding(

@@ -2,7 +2,7 @@
 
 import type { SourceTree } from '../evidence/source-tree.ts'
 import { measureSpanTimes, type SpanTimes } from '../evidence/span-times.ts'
-import { buildSpanTree, type SpanTree } from '../evidence/span-tree.ts'
+import { buildSpanTree } from '../evidence/span-tree.ts'
 import type { Evidence } from '../evidence/window.ts'
 import { findCpuFindings } from './cpu-findings.ts'
 import { type Diagnosis, type Finding, round } from './finding.ts'
@@ -17,7 +17,7 @@ export interface DiagnoseOptions {
 
 /** @returns the diagnosis without its id: findings ranked, faults first, then by what they cost a request */
 export function diagnose(evidence: Evidence, { sources, minCpuMs }: DiagnoseOptions): Omit<Diagnosis, 'id'> {
-  const tree = buildRequestTree(evidence)
+  const tree = buildSpanTree(evidence.spans)
   const times = measureSpanTimes(tree, evidence.samples)
   const findings = [
     ...findCpuFindings(evidence, tree, sources, minCpuMs),
@@ -30,6 +30,7 @@ export function diagnose(evidence: Evidence, { sources, minCpuMs }: DiagnoseOpti
     window: {
       seconds: round((evidence.endMs - evidence.startMs) / 1000, 2),
       requests: tree.requests.length,
+      finished_requests: tree.requests.filter(({ ended }) => ended).length,
       labelled_samples: evidence.samples.filter(({ spanId, wallMs }) => spanId && wallMs > 0).length,
       samples: evidence.samples.length,
       dropped_spans: evidence.droppedSpans,
@@ -37,12 +38,6 @@ export function diagnose(evidence: Evidence, { sources, minCpuMs }: DiagnoseOpti
     },
     spans: times.map(toReport)
   }
-}
-
-/** The finished requests; where none finished, what was seen of those still running. */
-export function buildRequestTree({ spans }: Pick<Evidence, 'spans'>): SpanTree {
-  const finished = buildSpanTree(spans.filter((span) => span.ended))
-  return finished.requests.length > 0 ? finished : buildSpanTree(spans)
 }
 
 function byRank(a: Finding, b: Finding): number {

@@ -50,6 +50,7 @@ export const spanTimesSchema = z.object({
 export const windowSchema = z.object({
   seconds: z.number(),
   requests: z.number().int(),
+  finished_requests: z.number().int(),
   labelled_samples: z.number().int(),
   samples: z.number().int(),
   dropped_spans: z.number().int(),

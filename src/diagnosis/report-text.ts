@@ -20,7 +20,7 @@ export function renderText(diagnosis: Diagnosis, { url, elapsedS, files }: Repor
     '',
     ...faults.flatMap((finding, index) => [...renderFault(finding, index + 1), '']),
     ...(infos.length > 0 ? [dim('Not faults, but where the rest of the time goes:')] : []),
-    ...infos.slice(0, 5).map((finding) => dim(`  ${summarize(finding)}`)),
+    ...infos.slice(0, 5).map((finding) => dim(`  ${summarize(finding)}${whatFor(finding)}`)),
     '',
     healthy
       ? styleText('green', 'healthy')
@@ -63,6 +63,10 @@ export function summarize(finding: Finding): string {
       ? undefined
       : `${finding.file}:${finding.line}${finding.line_exact ? '' : ' (about)'}`
   return [finding.span, finding.function, place, costOf(finding)].filter((part) => part != null).join('  ')
+}
+
+function whatFor({ kind, evidence }: Finding): string {
+  return kind === 'waiting' ? `: ${evidence.at(-1)}` : ''
 }
 
 function costOf({ kind, cost_ms_per_request: ms, calls_per_request: calls }: Finding): string {

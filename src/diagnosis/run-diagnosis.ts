@@ -6,7 +6,7 @@ import type { SourceTree } from '../evidence/source-tree.ts'
 import { type RecordedSpan, spanRecorder } from '../evidence/span-recorder.ts'
 import { buildSpanTree } from '../evidence/span-tree.ts'
 import { openEvidenceWindow } from '../evidence/window.ts'
-import { buildRequestTree, diagnose } from './diagnose.ts'
+import { diagnose } from './diagnose.ts'
 import type { Diagnosis } from './finding.ts'
 import { MIN_FAULT_SAMPLES } from './thresholds.ts'
 
@@ -15,6 +15,7 @@ export interface DiagnosisRecord extends Diagnosis {
 }
 
 export interface Diagnostician {
+  /** True while its window is open: requests that start now count. */
   readonly isRunning: boolean
   /**
    * @param seconds ceiling of the window
@@ -23,6 +24,8 @@ export interface Diagnostician {
   run(seconds: number): Promise<Diagnosis>
   /** One of the last diagnoses, with its flame graph. */
   find(id: string): DiagnosisRecord | undefined
+  /** The last diagnoses, the newest first. */
+  list(): DiagnosisRecord[]
 }
 
 export class DiagnosisRunningError extends Error {
@@ -81,7 +84,8 @@ export function createDiagnostician(options: { sources: SourceTree; minCpuMs: nu
       return isRunning
     },
     run,
-    find: (id) => kept.get(id)
+    find: (id) => kept.get(id),
+    list: () => [...kept.values()].reverse()
   }
 }
 
@@ -93,7 +97,7 @@ async function observe(
   await untilEvidenceSuffices(seconds * 1000, options.minCpuMs)
   const evidence = window.close()
   if (evidence.spans.length === 0) throw new NoRequestsError(seconds)
-  const tree = buildRequestTree(evidence)
+  const tree = buildSpanTree(evidence.spans)
   return {
     id: randomUUID(),
     ...diagnose(evidence, options),

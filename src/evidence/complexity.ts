@@ -35,8 +35,9 @@ const T_95 = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23]
  * @returns the growth with the attribute that explains it best, or undefined where the data does not carry one
  */
 export function fitGrowth(spans: readonly RecordedSpan[], tree: SpanTree): Growth | undefined {
-  const fits = numericAttributes(spans).flatMap((attribute) => {
-    const points = spans.flatMap((span) => toPoint(span, attribute, tree))
+  const finished = spans.filter(({ ended }) => ended)
+  const fits = numericAttributes(finished).flatMap((attribute) => {
+    const points = finished.flatMap((span) => toPoint(span, attribute, tree))
     return fitPoints(attribute, points) ?? []
   })
   return fits.sort((a, b) => b.rSquared - a.rSquared)[0]?.growth

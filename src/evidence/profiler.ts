@@ -71,8 +71,8 @@ export function isProfilerStarted(): boolean {
   return time.isStarted()
 }
 
-/** Makes `span` the label of every sample taken in the current async context. */
-export function setProfilerContext(span: object): void {
+/** Makes `span`, or nothing, the label of every sample taken in the current async context. */
+export function setProfilerContext(span: object | undefined): void {
   // setContext throws when the profiler does not run, and it would throw into the request.
   if (time.isStarted()) time.setContext(span)
 }

@@ -36,8 +36,14 @@ interface Interval {
 export function measureSpanTimes(tree: SpanTree, samples: readonly CpuSample[]): SpanTimes[] {
   const ownWallMs = sumOwnWallMs(samples)
   return [...tree.byName]
-    .map(([name, spans]) => measureName(name, spans, tree, samples, ownWallMs))
+    .map(([name, spans]) => measureName(name, finishedOrAll(spans), tree, samples, ownWallMs))
     .sort((a, b) => b.durationMs - a.durationMs)
+}
+
+/** A span that still runs has no duration yet; where all do, what was seen of them has to do. */
+function finishedOrAll(spans: RecordedSpan[]): RecordedSpan[] {
+  const finished = spans.filter(({ ended }) => ended)
+  return finished.length > 0 ? finished : spans
 }
 
 function sumOwnWallMs(samples: readonly CpuSample[]): Map<string, number> {
