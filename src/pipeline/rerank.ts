@@ -6,7 +6,7 @@ import { contentWords } from './words.ts'
 const WINDOW_WORDS = 24
 
 /** How many chunks the prompt stage gets to choose from. */
-export const MAX_CANDIDATES = 250
+export const MAX_CANDIDATES = 280
 
 /**
  * Drops every chunk that overlaps one already kept, then orders by how many of the query's words a chunk holds,
@@ -20,21 +20,26 @@ export function rerank(query: string, chunks: readonly Chunk[], faults: FaultSwi
 }
 
 export function filterOverlappingChunksPairwise(chunks: readonly Chunk[]): Chunk[] {
-  const kept: { chunk: Chunk; words: string[] }[] = []
+  const kept: Chunk[] = []
+  const keptWords: string[][] = []
   for (const chunk of chunks) {
     const words = splitWords(chunk.text)
-    if (!kept.some((other) => sharesWindow(other.words, words))) kept.push({ chunk, words })
+    if (overlapsAny(words, keptWords)) continue
+    kept.push(chunk)
+    keptWords.push(words)
   }
-  return kept.map(({ chunk }) => chunk)
+  return kept
 }
 
-function sharesWindow(a: readonly string[], b: readonly string[]): boolean {
-  for (let i = 0; i <= a.length - WINDOW_WORDS; i++) {
-    for (let j = 0; j <= b.length - WINDOW_WORDS; j++) {
-      let length = 0
-      // fault: quadratic-chunk-filter
-      while (length < WINDOW_WORDS && a[i + length] === b[j + length]) length++
-      if (length === WINDOW_WORDS) return true
+function overlapsAny(words: readonly string[], others: readonly string[][]): boolean {
+  for (const other of others) {
+    for (let i = 0; i <= other.length - WINDOW_WORDS; i++) {
+      for (let j = 0; j <= words.length - WINDOW_WORDS; j++) {
+        let length = 0
+        // fault: quadratic-chunk-filter
+        while (length < WINDOW_WORDS && other[i + length] === words[j + length]) length++
+        if (length === WINDOW_WORDS) return true
+      }
     }
   }
   return false
