@@ -15,9 +15,9 @@ import { registerDocs } from './routes/docs.ts'
 import { faultRoutes } from './routes/faults.ts'
 import { createGuard } from './routes/guard.ts'
 import { healthRoutes } from './routes/health.ts'
-import { registerNotFound } from './routes/not-found.ts'
 import { queryRoutes } from './routes/query.ts'
 import { traceRoutes } from './routes/traces.ts'
+import { collectRoutes } from './routes/unknown-route.ts'
 import { getCurrentTrace, getServerSpan } from './telemetry/server-span.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
 import { recordError } from './telemetry/traced.ts'
@@ -54,8 +54,7 @@ export async function buildApp(config: Config, deps: AppDeps) {
   // Fastify takes text/plain as a string, which no route wants: without its parser the answer is 415.
   app.removeContentTypeParser('text/plain')
   app.setErrorHandler(answerError)
-  app.addHook('onRequest', createGuard(config))
-  registerNotFound(app)
+  app.addHook('onRequest', createGuard(config, collectRoutes(app)))
   await registerDocs(app, config.version)
 
   await app.register(healthRoutes, { config, database: deps.database })

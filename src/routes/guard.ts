@@ -1,6 +1,6 @@
 /** Who may come in: the checks before a request's body is read. */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from '../config.ts'
 import { HttpError } from '../errors.ts'
 
@@ -15,13 +15,20 @@ declare module 'fastify' {
 
 type GuardConfig = Pick<Config, 'allowedHosts' | 'guardedRoutesOpen' | 'adminToken'>
 
-/** Makes the one onRequest hook; it throws an HttpError for a request that may not come in. */
-export function createGuard({ allowedHosts, guardedRoutesOpen, adminToken }: GuardConfig) {
+/**
+ * Makes the one onRequest hook; it throws an HttpError for a request that may not come in.
+ * @param refuseUnknownRoute asked here, since a 404 handler would read (and find fault with) the body first
+ */
+export function createGuard(
+  { allowedHosts, guardedRoutesOpen, adminToken }: GuardConfig,
+  refuseUnknownRoute: (request: FastifyRequest, reply: FastifyReply) => void
+) {
   const tokenDigest = adminToken && digest(adminToken.reveal())
 
-  async function admitRequest(request: FastifyRequest): Promise<void> {
+  async function admitRequest(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { guarded = false, anyHost = false } = request.routeOptions.config
     if (!anyHost) refuseForeignHost(request)
+    refuseUnknownRoute(request, reply)
     if (guarded || !['GET', 'HEAD', 'OPTIONS'].includes(request.method)) refuseCrossSite(request)
     if (guarded && !guardedRoutesOpen) refuseStranger(request)
   }

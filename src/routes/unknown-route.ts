@@ -2,10 +2,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { HttpError } from '../errors.ts'
 
 /**
- * Answers what no route takes: 405 with `Allow` where the path exists under another method, else 404 with the
- * routes there are. Call before the routes are registered, since it takes note of each.
+ * Takes note of every route that is registered afterwards.
+ * @returns a check that throws for a request no route takes: 405 with `Allow` where the path exists under
+ * another method, else 404 with the routes there are
  */
-export function registerNotFound(app: FastifyInstance): void {
+export function collectRoutes(app: FastifyInstance) {
   const methodsByUrl = new Map<string, Set<string>>()
 
   app.addHook('onRoute', function noteRoute({ url, method, schema }) {
@@ -15,7 +16,8 @@ export function registerNotFound(app: FastifyInstance): void {
     methodsByUrl.set(url, methods)
   })
 
-  app.setNotFoundHandler(async function answerNotFound(request: FastifyRequest, reply: FastifyReply) {
+  function refuseUnknownRoute(request: FastifyRequest, reply: FastifyReply): void {
+    if (!request.is404) return
     const path = request.url.split('?', 1)[0] ?? ''
     const known = [...methodsByUrl].find(([url]) => matchesRoute(path, url))
     if (known) {
@@ -28,7 +30,9 @@ export function registerNotFound(app: FastifyInstance): void {
       )
     }
     throw new HttpError(404, 'NOT_FOUND', `There is no ${path}. There are: ${listRoutes(methodsByUrl)}.`)
-  })
+  }
+
+  return refuseUnknownRoute
 }
 
 /** True where `path` fits a route's `url`, in which `:name` stands for one part. */
