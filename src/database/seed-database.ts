@@ -42,19 +42,14 @@ export function seedVersion(): string {
 export async function ensureSeeded(connection: SeedConnection, onProgress: OnProgress): Promise<void> {
   const version = seedVersion()
   if ((await readSeededVersion(connection)) === version) return
-  await connection.exec('BEGIN')
+  // Held outside the transaction: one that began before the wait would go on not seeing a schema made meanwhile.
+  await connection.query('SELECT pg_advisory_lock($1)', [SEED_LOCK_KEY])
   try {
-    await connection.query('SELECT pg_advisory_xact_lock($1)', [SEED_LOCK_KEY])
     if ((await readSeededVersion(connection)) !== version) await seed(connection, version, onProgress)
-    await connection.exec('COMMIT')
-  } catch (error) {
-    // On a broken connection this fails as well, and would hide why.
-    await connection.exec('ROLLBACK').catch(() => {})
-    throw error
+  } finally {
+    // On a broken connection this fails as well, and would hide why; the server has let go of the lock then.
+    await connection.query('SELECT pg_advisory_unlock($1)', [SEED_LOCK_KEY]).catch(() => {})
   }
-  // Without fresh statistics the planner takes 20,000 rows for a handful and scans where an index would serve.
-  await connection.exec('VACUUM ANALYZE rag_demo.documents')
-  await connection.exec('VACUUM ANALYZE rag_demo.chunks')
 }
 
 async function readSeededVersion(connection: SeedConnection): Promise<string | undefined> {
@@ -66,13 +61,24 @@ async function readSeededVersion(connection: SeedConnection): Promise<string | u
 
 async function seed(connection: SeedConnection, version: string, onProgress: OnProgress): Promise<void> {
   const documents = generateDocuments()
-  const chunkCount = documents.reduce((count, document) => count + document.chunks.length, 0)
+  const chunkCount = documents.reduce((sum, document) => sum + document.chunks.length, 0)
   onProgress(`seeding ${count(documents.length)} documents, ${count(chunkCount)} chunks`)
-  await connection.exec(SCHEMA_SQL)
-  await insertDocuments(connection, documents, onProgress)
-  onProgress('indexing for full-text search')
-  await connection.exec(INDEX_SQL)
-  await connection.query('INSERT INTO rag_demo.seed (version) VALUES ($1)', [version])
+  await connection.exec('BEGIN')
+  try {
+    await connection.exec(SCHEMA_SQL)
+    await insertDocuments(connection, documents, onProgress)
+    onProgress('indexing for full-text search')
+    await connection.exec(INDEX_SQL)
+    await connection.query('INSERT INTO rag_demo.seed (version) VALUES ($1)', [version])
+    await connection.exec('COMMIT')
+  } catch (error) {
+    // As with the lock: on a broken connection only the first error says why.
+    await connection.exec('ROLLBACK').catch(() => {})
+    throw error
+  }
+  // Without fresh statistics the planner takes 20,000 rows for a handful and scans where an index would serve.
+  await connection.exec('VACUUM ANALYZE rag_demo.documents')
+  await connection.exec('VACUUM ANALYZE rag_demo.chunks')
 }
 
 async function insertDocuments(

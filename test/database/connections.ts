@@ -1,5 +1,6 @@
+import { connect } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
-import type { PoolClient } from 'pg'
+import type { Client, PoolClient } from 'pg'
 import type { Database } from '../../src/database/database.ts'
 
 /** Polls until the condition holds. Fails after the deadline, so that a test says what did not come about. */
@@ -37,4 +38,21 @@ export function recordStatements(database: Database, record: (text: string) => v
     isHealthy: (timeoutMs) => database.isHealthy(timeoutMs),
     close: () => database.close()
   }
+}
+
+/** The port of the database's server, as the connection knows it. */
+export function readPort(database: Database): Promise<number> {
+  return database.withClient(async (client) => (client as unknown as Client).port)
+}
+
+/** Whether anything listens there: unlike a process id, a port is not kept by a zombie. */
+export function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
 }
