@@ -40,7 +40,9 @@ async function start({ port, latencyScale, otlpEndpoint }: SimulatorSettings): P
     void handleRequest(request, response, latencyScale)
   })
   server.listen(port, '127.0.0.1', function onListening(this: Server) {
-    process.send?.({ port: (this.address() as AddressInfo).port } satisfies SimulatorReady)
+    const ready: SimulatorReady = { port: (this.address() as AddressInfo).port }
+    // Without a callback, a parent that has just gone would be an uncaught error here.
+    process.send?.(ready, undefined, undefined, () => {})
   })
 }
 
