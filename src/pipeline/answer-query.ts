@@ -1,4 +1,5 @@
 import type { Database } from '../database/database.ts'
+import { type DocumentCacheDeps, loadOpenings } from './document-cache.ts'
 import { type GenerateDeps, generate } from './generate.ts'
 import { rerank } from './rerank.ts'
 import { retrieve } from './retrieve.ts'
@@ -6,7 +7,10 @@ import type { Caller } from './span-facts.ts'
 import { createStageRunner, type StageTime } from './stages.ts'
 import type { Chunk, Source, Usage } from './types.ts'
 
-export interface PipelineDeps extends GenerateDeps {
+/** Characters of a document's text that a source shows. */
+const EXCERPT_CHARACTERS = 200
+
+export interface PipelineDeps extends GenerateDeps, DocumentCacheDeps {
   database: Database
 }
 
@@ -38,6 +42,9 @@ export async function answerQuery(query: string, caller: Caller, deps: PipelineD
   })
   if (found.length === 0) return answerNothingFound(model.model, stages.times)
 
+  const openings = await stages.run('rag.cache', ['unbounded-document-cache'], (span) =>
+    loadOpenings(span, query, found, deps)
+  )
   const candidates = await stages.run('rag.rerank', ['quadratic-chunk-filter'], function rerankStage(span) {
     span.setAttribute('rag.candidates', found.length)
     return rerank(query, found, faults)
@@ -52,7 +59,7 @@ export async function answerQuery(query: string, caller: Caller, deps: PipelineD
     context_length: generation.contextLength,
     num_results: countDocuments(found),
     stages: stages.times,
-    sources: listSources(generation.chunks),
+    sources: listSources(generation.chunks, openings),
     usage: generation.usage
   }
 }
@@ -72,8 +79,10 @@ function countDocuments(chunks: readonly Chunk[]): number {
   return new Set(chunks.map((chunk) => chunk.documentId)).size
 }
 
-function listSources(chunks: readonly Chunk[]): Source[] {
+function listSources(chunks: readonly Chunk[], openings: ReadonlyMap<number, string>): Source[] {
   const sources = new Map<number, Source>()
-  for (const { documentId, title, score } of chunks) sources.set(documentId, { id: documentId, title, score })
+  for (const { documentId: id, title, score } of chunks) {
+    sources.set(id, { id, title, score, excerpt: openings.get(id)?.slice(0, EXCERPT_CHARACTERS) ?? '' })
+  }
   return [...sources.values()].sort((a, b) => b.score - a.score)
 }

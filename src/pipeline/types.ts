@@ -15,6 +15,8 @@ export interface Source {
   id: number
   title: string
   score: number
+  /** How the document begins, for a reader. */
+  excerpt: string
 }
 
 /** Tokens of one model call and what they cost at the price table's rates. */

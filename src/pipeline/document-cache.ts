@@ -1,0 +1,91 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Span } from '@opentelemetry/api'
+import { LRUCache } from 'lru-cache'
+import { OVERLAP_WORDS } from '../database/seed.ts'
+import type { FaultSwitches } from '../faults.ts'
+import type { Chunk } from './types.ts'
+
+/** How long the simulated document store takes for the texts of one query, at latency scale 1. */
+const FETCH_MS = 15
+
+/** Chunks that make a document's opening: about 1,000 characters, so about 50 KB for the 50 documents of a query. */
+const OPENING_CHUNKS = 5
+
+const MAX_CACHE_BYTES = 5_000_000
+
+/** Openings by query and document. V8 keeps such text at one byte a character. */
+const documentCache = new Map<string, string>()
+const boundedDocumentCache = new LRUCache<string, string>({
+  maxSize: MAX_CACHE_BYTES,
+  sizeCalculation: sizeOf
+})
+
+export interface DocumentCacheDeps {
+  faults: FaultSwitches
+  /** What the simulated latency is multiplied by; 0 for none. */
+  latencyScale: number
+}
+
+/** The opening of each document found, by document id: from the cache, or else from the document store. */
+export async function loadOpenings(
+  span: Span,
+  query: string,
+  found: readonly Chunk[],
+  { faults, latencyScale }: DocumentCacheDeps
+): Promise<Map<number, string>> {
+  const isUnbounded = faults['unbounded-document-cache']
+  const cache = isUnbounded ? documentCache : boundedDocumentCache
+  const openings = new Map<number, string>()
+  const missing = new Map<number, Chunk[]>()
+  for (const [id, chunks] of Map.groupBy(found, (chunk) => chunk.documentId)) {
+    const opening = cache.get(`${id} ${query}`)
+    if (opening === undefined) missing.set(id, chunks)
+    else openings.set(id, opening)
+  }
+  span.setAttributes({ 'rag.cache.hits': openings.size, 'rag.cache.misses': missing.size })
+  if (missing.size > 0 && latencyScale > 0) await wait(FETCH_MS * latencyScale)
+  for (const [id, chunks] of missing) {
+    const opening = readOpening(chunks)
+    openings.set(id, opening)
+    keepOpening(`${id} ${query}`, opening, isUnbounded)
+  }
+  return openings
+}
+
+function keepOpening(key: string, opening: string, isUnbounded: boolean): void {
+  if (isUnbounded)
+    documentCache.set(key, opening) // fault: unbounded-document-cache
+  else boundedDocumentCache.set(key, opening)
+}
+
+/** The first chunks in one, without the words that each shares with the one before. */
+function readOpening(chunks: readonly Chunk[]): string {
+  const texts = chunks
+    .slice(0, OPENING_CHUNKS)
+    .map(({ text }, index) => (index === 0 ? text : text.split(' ').slice(OVERLAP_WORDS).join(' ')))
+  return texts.join(' ')
+}
+
+export interface DocumentCacheSize {
+  entries: number
+  bytes: number
+}
+
+/** What both variants of the cache hold. */
+export function measureDocumentCache(): DocumentCacheSize {
+  let bytes = boundedDocumentCache.calculatedSize
+  for (const [key, opening] of documentCache) bytes += sizeOf(opening, key)
+  return { entries: boundedDocumentCache.size + documentCache.size, bytes }
+}
+
+/** Empties both variants of the cache. */
+export function clearDocumentCache(): { entries: number; freedBytes: number } {
+  const { entries, bytes } = measureDocumentCache()
+  documentCache.clear()
+  boundedDocumentCache.clear()
+  return { entries, freedBytes: bytes }
+}
+
+function sizeOf(opening: string, key: string): number {
+  return key.length + opening.length
+}
