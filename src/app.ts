@@ -15,6 +15,7 @@ import { registerDocs } from './routes/docs.ts'
 import { faultRoutes } from './routes/faults.ts'
 import { createGuard } from './routes/guard.ts'
 import { healthRoutes } from './routes/health.ts'
+import { pprofRoutes } from './routes/pprof.ts'
 import { queryRoutes } from './routes/query.ts'
 import { traceRoutes } from './routes/traces.ts'
 import { collectRoutes } from './routes/unknown-route.ts'
@@ -61,6 +62,7 @@ export async function buildApp(config: Config, deps: AppDeps) {
   await app.register(queryRoutes, { config, ...deps })
   await app.register(faultRoutes, { faults: deps.faults })
   await app.register(diagnosisRoutes, { diagnostician: deps.diagnostician })
+  await app.register(pprofRoutes)
   await app.register(traceRoutes, { recentTraces: deps.telemetry.recentTraces })
   await app.register(apmRoutes, { config, telemetry: deps.telemetry })
   return app

@@ -1,6 +1,7 @@
 /** Findings about CPU: which line of which function in which span costs how much per request. */
 import { fitGrowth, type Growth } from '../evidence/complexity.ts'
 import { findHotFunctions, type HotFunction, heaviestLine } from '../evidence/hot-functions.ts'
+import type { SourceRange } from '../evidence/source-ranges.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
 import type { SpanTree } from '../evidence/span-tree.ts'
 import type { Evidence } from '../evidence/window.ts'
@@ -23,7 +24,7 @@ export function findCpuFindings(
   sources: SourceTree,
   minCpuMs: number
 ): Finding[] {
-  const hotFunctions = findHotFunctions(evidence.samples, tree, evidence.lines, sources)
+  const hotFunctions = mergeInlined(findHotFunctions(evidence.samples, tree, evidence.lines, sources))
   const msBySpan = new Map<string, number>()
   for (const { spanName, wallMs } of hotFunctions) {
     msBySpan.set(spanName, (msBySpan.get(spanName) ?? 0) + wallMs)
@@ -34,6 +35,35 @@ export function findCpuFindings(
     const growth = cost.isFault ? fitGrowth(tree.byName.get(hot.spanName) ?? [], tree) : undefined
     return [toFinding(hot, cost, growth, hot.wallMs / (msBySpan.get(hot.spanName) ?? hot.wallMs), sources)]
   })
+}
+
+/**
+ * Where V8 inlined a function, some of its samples stand on the line that calls it: a function that is hot on a
+ * line of a costlier one's chain is that one.
+ */
+function mergeInlined(hotFunctions: HotFunction[]): HotFunction[] {
+  const merged: HotFunction[] = []
+  for (const hot of hotFunctions) {
+    const line = heaviestLine(hot.lines)
+    const inlined = merged.find(
+      (other) =>
+        other.spanName === hot.spanName &&
+        other.chain.some((link) => link.file === hot.file && link.line === line)
+    )
+    if (inlined) absorb(inlined, hot)
+    else merged.push(hot)
+  }
+  return merged
+}
+
+function absorb(into: HotFunction, hot: HotFunction): void {
+  into.samples += hot.samples
+  into.wallMs += hot.wallMs
+  into.cpuMs += hot.cpuMs
+  into.gcMs += hot.gcMs
+  for (const [request, ms] of hot.msByRequest) {
+    into.msByRequest.set(request, (into.msByRequest.get(request) ?? 0) + ms)
+  }
 }
 
 /**
@@ -88,6 +118,7 @@ function toFinding(
   const line = hot.file === null ? undefined : (heaviestLine(hot.lines) ?? hot.chain.at(-1)?.line)
   const file = hot.file === null ? null : sources.relativePath(hot.file)
   const source = hot.file !== null && line !== undefined ? sources.lineText(hot.file, line) : null
+  const loop = hot.file !== null && line !== undefined ? sources.loopAt(hot.file, line) : undefined
   const place = file === null ? hot.functionName : `${file}:${line}`
   return {
     kind: 'cpu',
@@ -101,9 +132,9 @@ function toFinding(
     share_of_span: round(shareOfSpan, 3),
     cost_ms_per_request: round(cost.msPerRequest),
     ...(growth ? { complexity: toComplexity(growth) } : {}),
-    samples: hot.samples,
-    evidence: describeEvidence(hot, cost, growth, shareOfSpan),
-    suggestion: suggestFix({ hot, place, source, growth })
+    samples: Math.round(hot.samples),
+    evidence: describeEvidence(hot, cost, growth, shareOfSpan, loop),
+    suggestion: suggestFix({ hot, place, source, loop, growth })
   }
 }
 
@@ -135,14 +166,18 @@ function describeEvidence(
   hot: HotFunction,
   cost: Cost,
   growth: Growth | undefined,
-  shareOfSpan: number
+  shareOfSpan: number,
+  loop: SourceRange | undefined
 ): string[] {
   return [
-    `${round(cost.msPerRequest)} ms per request in ${cost.affected} of ${cost.requests} requests (${hot.samples} samples)`,
+    `${round(cost.msPerRequest)} ms per request in ${cost.affected} of ${cost.requests} requests (${Math.round(hot.samples)} samples)`,
     `${percent(shareOfSpan)} of the CPU that ${hot.spanName} uses itself`,
     ...describeLines(hot),
+    ...(loop && loop.endLine > loop.startLine
+      ? [`inside the loop of lines ${loop.startLine} to ${loop.endLine}`]
+      : []),
     ...describeCallees(hot),
-    ...(hot.gcMs > 0 ? [`${percent(hot.gcMs / hot.wallMs)} of it is garbage collection`] : []),
+    ...(hot.gcMs > hot.wallMs / 100 ? [`${percent(hot.gcMs / hot.wallMs)} of it is garbage collection`] : []),
     ...(hot.cpuMs < hot.wallMs * BLOCKING_CPU_SHARE
       ? [`only ${percent(hot.cpuMs / hot.wallMs)} of it is computing; the rest blocks`]
       : []),

@@ -1,11 +1,14 @@
 /** A suggestion that follows from what was measured beneath a hot line, and from the text of that line. */
 import type { Growth } from '../evidence/complexity.ts'
 import type { HotFunction } from '../evidence/hot-functions.ts'
+import type { SourceRange } from '../evidence/source-ranges.ts'
 
 export interface HotLineFacts {
   hot: HotFunction
   place: string
   source: string | null
+  /** The innermost loop that the line stands in. */
+  loop: SourceRange | undefined
   growth?: Growth | undefined
 }
 
@@ -63,9 +66,9 @@ function suggestForGarbage({ hot, place }: HotLineFacts): string | undefined {
   return `${percent(share)} of it is garbage collection: allocate less around ${place} (reuse, or build the result once).`
 }
 
-function suggestForSort({ source, place }: HotLineFacts): string | undefined {
-  if (!source || !/\.(toSorted|sort)\(/.test(source)) return undefined
-  return `${place} sorts: where it sits in a loop, sort once after it, or keep the order while inserting.`
+function suggestForSort({ source, loop, place }: HotLineFacts): string | undefined {
+  if (!source || !loop || !/\.(toSorted|sort)\(/.test(source)) return undefined
+  return `${place} sorts again in every round of its loop: sort once after it, or keep the order while inserting.`
 }
 
 function suggestForSerialization({ source, hot, place }: HotLineFacts): string | undefined {

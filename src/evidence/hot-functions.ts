@@ -10,10 +10,10 @@ import type { SpanTree } from './span-tree.ts'
 
 export interface HotFunction {
   spanName: string
-  /** The nearest named function for a callback without a name. */
   functionName: string
   /** Absolute path; null when no frame of ours is on the stack. */
   file: string | null
+  /** May be a fraction: a sample is shared out where its stack was seen on lines of several functions. */
   samples: number
   wallMs: number
   cpuMs: number
@@ -26,6 +26,7 @@ export interface HotFunction {
   resolvedShare: number
   /** What runs beneath the function where it is not its own code: callee → ms. */
   callees: Map<string, number>
+  /** Our frames of the heaviest stack, outermost first, each on the line of its call. */
   chain: ChainLink[]
 }
 
@@ -35,15 +36,26 @@ export interface ChainLink {
   line: number
 }
 
-interface Charged {
-  sample: CpuSample
-  request: string
+/** Samples of one span with the same stack. */
+interface StackGroup {
   spanName: string
-  /** Stack of the sample; for garbage collection the stack that ran just before. */
   frames: Frame[]
   /** Index in `frames` of the innermost own frame; -1 when there is none. */
   ownDepth: number
-  isGc: boolean
+  samples: number
+  wallMs: number
+  cpuMs: number
+  gcMs: number
+  msByRequest: Map<string, number>
+}
+
+/** The part of a stack's samples that fell on lines of one function. */
+interface Portion {
+  functionName: string
+  file: string | null
+  lines: LineWeights
+  share: number
+  isResolved: boolean
 }
 
 const GC = 'Garbage Collection'
@@ -56,15 +68,24 @@ export function findHotFunctions(
   lines: LineIndex,
   sources: SourceTree
 ): HotFunction[] {
-  const charged = chargeSamples(samples, tree, sources)
-  const groups = Map.groupBy(charged, groupKey)
-  return [...groups.values()]
-    .map((group) => toHotFunction(group, lines, sources))
-    .sort((a, b) => b.wallMs - a.wallMs)
+  const hotFunctions = new Map<string, { hot: HotFunction; heaviestMs: number }>()
+  for (const group of groupByStack(samples, tree, sources)) {
+    for (const portion of splitByFunction(group, lines, sources)) {
+      const key = [group.spanName, portion.functionName, portion.file].join('\n')
+      const entry = hotFunctions.get(key) ?? { hot: createHotFunction(group, portion), heaviestMs: 0 }
+      hotFunctions.set(key, entry)
+      addPortion(entry.hot, group, portion)
+      if (group.wallMs * portion.share > entry.heaviestMs) {
+        entry.heaviestMs = group.wallMs * portion.share
+        entry.hot.chain = readChain(group, portion, lines, sources)
+      }
+    }
+  }
+  return [...hotFunctions.values()].map(({ hot }) => hot).sort((a, b) => b.wallMs - a.wallMs)
 }
 
-function chargeSamples(samples: readonly CpuSample[], tree: SpanTree, sources: SourceTree): Charged[] {
-  const charged: Charged[] = []
+function groupByStack(samples: readonly CpuSample[], tree: SpanTree, sources: SourceTree): StackGroup[] {
+  const groups = new Map<string, StackGroup>()
   const lastFrames = new Map<string, Frame[]>()
   for (const sample of samples) {
     const span = tree.find(sample.spanId)
@@ -74,35 +95,61 @@ function chargeSamples(samples: readonly CpuSample[], tree: SpanTree, sources: S
     // The collector runs on a stack of its own: charge it to whoever was allocating in this span before.
     const frames = isGc ? (lastFrames.get(span.spanId) ?? sample.frames) : sample.frames
     if (!isGc) lastFrames.set(span.spanId, frames)
-    const ownDepth = frames.findIndex((frame) => sources.isOwn(frame.file))
-    charged.push({ sample, request, spanName: span.name, frames, ownDepth, isGc })
+    const key = [span.name, ...frames.map(frameKey)].join('\n')
+    const group = groups.get(key) ?? createStackGroup(span.name, frames, sources)
+    groups.set(key, group)
+    group.samples += 1
+    group.wallMs += sample.wallMs
+    group.cpuMs += sample.cpuMs
+    if (isGc) group.gcMs += sample.wallMs
+    add(group.msByRequest, request, sample.wallMs)
   }
-  return charged
+  return [...groups.values()]
 }
 
-function groupKey({ spanName, frames, ownDepth }: Charged): string {
-  if (ownDepth < 0) return `${spanName}\n${frames[0]?.functionName}\n`
-  const { functionName, file } = namedFrame(frames, ownDepth)
-  return `${spanName}\n${functionName}\n${file}`
+function frameKey({ functionName, file, startLine }: Frame): string {
+  return `${functionName}@${file}:${startLine}`
 }
 
-/** The frame itself, or for a callback without a name the function it was written in. */
-function namedFrame(frames: Frame[], ownDepth: number): Frame {
-  const frame = frames[ownDepth] as Frame
-  if (frame.functionName !== '') return frame
-  const encloses = (outer: Frame) =>
-    outer.file === frame.file && outer.functionName !== '' && outer.startLine <= frame.startLine
-  return frames.slice(ownDepth).find(encloses) ?? { ...frame, functionName: ANONYMOUS }
+function createStackGroup(spanName: string, frames: Frame[], sources: SourceTree): StackGroup {
+  const ownDepth = frames.findIndex((frame) => sources.isOwn(frame.file))
+  return { spanName, frames, ownDepth, samples: 0, wallMs: 0, cpuMs: 0, gcMs: 0, msByRequest: new Map() }
 }
 
-function toHotFunction(group: Charged[], lines: LineIndex, sources: SourceTree): HotFunction {
-  const first = group[0] as Charged
-  const named = first.ownDepth < 0 ? undefined : namedFrame(first.frames, first.ownDepth)
-  const hot: HotFunction = {
-    spanName: first.spanName,
-    functionName: named?.functionName ?? first.frames[0]?.functionName ?? ANONYMOUS,
-    file: named?.file ?? null,
-    samples: group.length,
+/**
+ * V8 puts the lines of a function that it inlined into its caller's frame, and a callback has no name: whose line
+ * it is, the source tells.
+ */
+function splitByFunction({ frames, ownDepth }: StackGroup, lines: LineIndex, sources: SourceTree): Portion[] {
+  const frame = frames[ownDepth]
+  if (!frame) {
+    const functionName = frames[0]?.functionName || ANONYMOUS
+    return [{ functionName, file: null, lines: new Map(), share: 1, isResolved: false }]
+  }
+  const nameAt = (line: number) =>
+    sources.functionAt(frame.file, line)?.name ?? (frame.functionName || ANONYMOUS)
+  const weights = ownDepth === 0 ? lines.topLines(frames) : lines.callLines(frames, ownDepth)
+  const total = sum(weights.values())
+  if (total === 0) {
+    const functionName = nameAt(frame.startLine)
+    return [{ functionName, file: frame.file, lines: new Map(), share: 1, isResolved: false }]
+  }
+  const byFunction = Map.groupBy(weights, ([line]) => nameAt(line))
+  return [...byFunction].map(([functionName, entries]) => ({
+    functionName,
+    file: frame.file,
+    lines: new Map(entries),
+    share: sum(entries.map(([, weight]) => weight)) / total,
+    isResolved: true
+  }))
+}
+
+function createHotFunction({ spanName }: StackGroup, { functionName, file }: Portion): HotFunction {
+  return {
+    spanName,
+    functionName,
+    file,
+    samples: 0,
     wallMs: 0,
     cpuMs: 0,
     gcMs: 0,
@@ -112,69 +159,38 @@ function toHotFunction(group: Charged[], lines: LineIndex, sources: SourceTree):
     callees: new Map(),
     chain: []
   }
-  for (const { sample, request, isGc } of group) {
-    hot.wallMs += sample.wallMs
-    hot.cpuMs += sample.cpuMs
-    if (isGc) hot.gcMs += sample.wallMs
-    add(hot.msByRequest, request, sample.wallMs)
-  }
-  if (named) placeOnLines(hot, group, lines, sources)
-  return hot
 }
 
-function placeOnLines(hot: HotFunction, group: Charged[], lines: LineIndex, sources: SourceTree): void {
-  const stacks = Map.groupBy(group, ({ frames }) => frames.map(frameKey).join('\n'))
-  let resolvedMs = 0
-  let heaviestMs = 0
-  for (const members of stacks.values()) {
-    const { frames, ownDepth } = members[0] as Charged
-    const ms = members.reduce((sum, { sample }) => sum + sample.wallMs, 0)
-    const weights = linesOfOwnFrame(frames, ownDepth, lines)
-    if (spread(weights, ms, hot.lines)) resolvedMs += ms
-    if (ownDepth > 0) add(hot.callees, calleeName(frames, ownDepth), ms)
-    if (ms > heaviestMs) {
-      heaviestMs = ms
-      hot.chain = readChain(frames, ownDepth, lines, sources)
-    }
-  }
+function addPortion(hot: HotFunction, group: StackGroup, { lines, share, isResolved }: Portion): void {
+  const ms = group.wallMs * share
+  const resolvedMs = hot.resolvedShare * hot.wallMs + (isResolved ? ms : 0)
+  hot.samples += group.samples * share
+  hot.wallMs += ms
+  hot.cpuMs += group.cpuMs * share
+  hot.gcMs += group.gcMs * share
   hot.resolvedShare = resolvedMs / hot.wallMs
+  for (const [request, requestMs] of group.msByRequest) add(hot.msByRequest, request, requestMs * share)
+  const weight = sum(lines.values())
+  for (const [line, lineWeight] of lines) add(hot.lines, line, (ms * lineWeight) / weight)
+  // Of a library or the runtime, what our function called counts, not its insides.
+  const callee = group.ownDepth > 0 ? group.frames[group.ownDepth - 1] : undefined
+  if (callee) add(hot.callees, callee.functionName || ANONYMOUS, ms)
 }
 
-function frameKey({ functionName, file, startLine }: Frame): string {
-  return `${functionName}@${file}:${startLine}`
-}
-
-function linesOfOwnFrame(frames: Frame[], ownDepth: number, lines: LineIndex): LineWeights {
-  return ownDepth === 0 ? lines.topLines(frames) : lines.callLines(frames, ownDepth)
-}
-
-/** Distributes `ms` over `into` in proportion to `weights`. @returns false when there are none */
-function spread(weights: LineWeights, ms: number, into: LineWeights): boolean {
-  const sum = weights.values().reduce((total, weight) => total + weight, 0)
-  if (sum === 0) return false
-  for (const [line, weight] of weights) add(into, line, (ms * weight) / sum)
-  return true
-}
-
-/** The function our frame called: of a library or the runtime, what was called first counts, not its insides. */
-function calleeName(frames: Frame[], ownDepth: number): string {
-  const callee = frames[ownDepth - 1] as Frame
-  return callee.functionName || ANONYMOUS
-}
-
-/** @returns own frames from the outermost to the innermost, each on the line of its call */
-function readChain(frames: Frame[], ownDepth: number, lines: LineIndex, sources: SourceTree): ChainLink[] {
+function readChain(group: StackGroup, portion: Portion, lines: LineIndex, sources: SourceTree): ChainLink[] {
+  const { frames, ownDepth } = group
   const chain: ChainLink[] = []
-  for (let depth = frames.length - 1; depth >= ownDepth; depth--) {
+  for (let depth = frames.length - 1; depth > ownDepth; depth--) {
     const frame = frames[depth] as Frame
-    const isInside = depth > ownDepth
-    if (!sources.isOwn(frame.file) || (isInside && sources.isPlumbing(frame.file))) continue
-    const weights = depth === 0 ? lines.topLines(frames) : lines.callLines(frames, depth)
-    chain.push({
-      functionName: frame.functionName || ANONYMOUS,
-      file: frame.file,
-      line: heaviestLine(weights) ?? frame.startLine
-    })
+    if (!sources.isOwn(frame.file) || sources.isPlumbing(frame.file)) continue
+    const line = heaviestLine(lines.callLines(frames, depth)) ?? frame.startLine
+    const functionName = sources.functionAt(frame.file, line)?.name ?? (frame.functionName || ANONYMOUS)
+    chain.push({ functionName, file: frame.file, line })
+  }
+  const own = frames[ownDepth]
+  if (own) {
+    const line = heaviestLine(portion.lines) ?? own.startLine
+    chain.push({ functionName: portion.functionName, file: own.file, line })
   }
   return chain
 }
@@ -190,6 +206,12 @@ export function heaviestLine(weights: LineWeights): number | undefined {
     }
   }
   return heaviest
+}
+
+function sum(values: Iterable<number>): number {
+  let total = 0
+  for (const value of values) total += value
+  return total
 }
 
 function add<K>(map: Map<K, number>, key: K, value: number): void {

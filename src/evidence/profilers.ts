@@ -1,4 +1,5 @@
-/** Both profilers of a process: samples that know their span, and the lines that go with them. */
+/** The profilers of a process: CPU samples that know their span, the lines that go with them, and the heap. */
+import { startHeapProfiler, stopHeapProfiler } from './heap-profiler.ts'
 import { startLineProfiler, stopLineProfiler } from './line-profiler.ts'
 import { startProfiler, stopProfiler } from './profiler.ts'
 
@@ -6,9 +7,11 @@ import { startProfiler, stopProfiler } from './profiler.ts'
 export function startProfilers(): void {
   startLineProfiler()
   startProfiler()
+  startHeapProfiler()
 }
 
 export function stopProfilers(): void {
+  stopHeapProfiler()
   stopProfiler()
   stopLineProfiler()
 }

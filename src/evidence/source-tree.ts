@@ -1,6 +1,7 @@
-/** Tells our own source from libraries and the runtime, and reads single lines of it. */
+/** Tells our own source from libraries and the runtime, and knows its lines, functions and loops. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { innermost, readSourceRanges, type SourceFunction, type SourceRange } from './source-ranges.ts'
 
 export interface SourceTree {
   /** @param file absolute path as V8 reports it */
@@ -9,11 +10,21 @@ export interface SourceTree {
   isPlumbing(file: string): boolean
   /** @returns the path relative to the root, with forward slashes */
   relativePath(file: string): string
+  /** @returns the innermost function with a name that the line stands in, whatever V8 inlined it into */
+  functionAt(file: string, line: number): SourceFunction | undefined
+  /** @returns the innermost loop that the line stands in */
+  loopAt(file: string, line: number): SourceRange | undefined
   /** @returns the trimmed text of a line (from 1), or null when the file or the line does not exist */
   lineText(file: string, line: number): string | null
 }
 
 const MAX_CACHED_FILES = 200
+
+interface SourceFile {
+  lines: string[]
+  namedFunctions: SourceFunction[]
+  loops: SourceRange[]
+}
 
 /**
  * @param rootDir absolute path of the repository
@@ -22,7 +33,7 @@ const MAX_CACHED_FILES = 200
 export function createSourceTree(rootDir: string, plumbing: readonly string[] = []): SourceTree {
   const prefix = rootDir.endsWith(path.sep) ? rootDir : rootDir + path.sep
   const plumbingFiles = new Set(plumbing)
-  const linesByFile = new Map<string, string[]>()
+  const files = new Map<string, SourceFile>()
 
   function isOwn(file: string): boolean {
     return file.startsWith(prefix) && !file.includes(`${path.sep}node_modules${path.sep}`)
@@ -32,13 +43,14 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
     return path.relative(rootDir, file).split(path.sep).join('/')
   }
 
-  function linesOf(file: string): string[] {
-    const cached = linesByFile.get(file)
-    if (cached) return cached
-    if (linesByFile.size >= MAX_CACHED_FILES) linesByFile.clear()
-    const lines = readLines(file)
-    linesByFile.set(file, lines)
-    return lines
+  function open(file: string): SourceFile {
+    const known = files.get(file)
+    if (known) return known
+    if (files.size >= MAX_CACHED_FILES) files.clear()
+    // Only what V8 reported as code of this repository is read: a path can't be smuggled in by a request.
+    const source = readSourceFile(isOwn(file) ? file : undefined)
+    files.set(file, source)
+    return source
   }
 
   return {
@@ -47,17 +59,28 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
     isPlumbing(file) {
       return isOwn(file) && plumbingFiles.has(relativePath(file))
     },
+    functionAt(file, line) {
+      return innermost(open(file).namedFunctions, line)
+    },
+    loopAt(file, line) {
+      return innermost(open(file).loops, line)
+    },
     lineText(file, line) {
-      // Only what V8 reported as code of this repository is read: a path can't be smuggled in by a request.
-      return isOwn(file) ? (linesOf(file)[line - 1]?.trim() ?? null) : null
+      return open(file).lines[line - 1]?.trim() ?? null
     }
   }
 }
 
-function readLines(file: string): string[] {
+function readSourceFile(file: string | undefined): SourceFile {
+  const text = file === undefined ? '' : readText(file)
+  const { functions, loops } = readSourceRanges(text)
+  return { lines: text.split(/\r?\n/), namedFunctions: functions.filter(({ name }) => name !== ''), loops }
+}
+
+function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8').split(/\r?\n/)
+    return readFileSync(file, 'utf8')
   } catch {
-    return []
+    return ''
   }
 }

@@ -1,0 +1,79 @@
+/** Reads from a source text which lines its functions and loops span. */
+import { type ParserOptions, parse } from '@babel/parser'
+
+export interface SourceRange {
+  startLine: number
+  endLine: number
+}
+
+export interface SourceFunction extends SourceRange {
+  /** As V8 names it: `save`, `get total`; empty for a function without a name. */
+  name: string
+}
+
+export interface SourceRanges {
+  functions: SourceFunction[]
+  loops: SourceRange[]
+}
+
+interface SyntaxNode {
+  type: string
+  loc?: { start: { line: number }; end: { line: number } }
+  [key: string]: unknown
+}
+
+const PARSER_OPTIONS: ParserOptions = { sourceType: 'module', plugins: ['typescript'], errorRecovery: true }
+const LOOP = /^(For|ForIn|ForOf|While|DoWhile)Statement$/
+const FUNCTION =
+  /^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression|ObjectMethod|ClassMethod|ClassPrivateMethod)$/
+
+/** @returns no ranges for a text that can't be parsed: a diagnosis does without them */
+export function readSourceRanges(text: string): SourceRanges {
+  const ranges: SourceRanges = { functions: [], loops: [] }
+  try {
+    visit(parse(text, PARSER_OPTIONS).program as unknown as SyntaxNode, '', ranges)
+  } catch {
+    return { functions: [], loops: [] }
+  }
+  return ranges
+}
+
+/** @param inheritedName the name that what the node is assigned to gives it */
+function visit(node: SyntaxNode, inheritedName: string, ranges: SourceRanges): void {
+  const range = { startLine: node.loc?.start.line ?? 0, endLine: node.loc?.end.line ?? 0 }
+  if (LOOP.test(node.type)) ranges.loops.push(range)
+  if (FUNCTION.test(node.type)) ranges.functions.push({ ...range, name: nameOf(node) || inheritedName })
+  for (const [key, value] of Object.entries(node)) {
+    if (key === 'loc') continue
+    const given = key === 'init' || key === 'value' || key === 'right' ? nameOf(node) : ''
+    for (const child of Array.isArray(value) ? value : [value]) {
+      if (isNode(child)) visit(child, given, ranges)
+    }
+  }
+}
+
+function isNode(value: unknown): value is SyntaxNode {
+  return typeof (value as SyntaxNode | null)?.type === 'string'
+}
+
+/** The name of a function, method, variable, property or assignment target. */
+function nameOf(node: SyntaxNode): string {
+  const target = (node.id ?? node.key ?? node.left) as SyntaxNode | undefined | null
+  const name = identifier(target)
+  return name !== '' && (node.kind === 'get' || node.kind === 'set') ? `${node.kind} ${name}` : name
+}
+
+function identifier(target: SyntaxNode | undefined | null): string {
+  if (target?.type === 'PrivateName') return `#${identifier(target.id as SyntaxNode)}`
+  return typeof target?.name === 'string' ? target.name : ''
+}
+
+/** @returns the smallest range that holds the line */
+export function innermost<T extends SourceRange>(ranges: readonly T[], line: number): T | undefined {
+  let found: T | undefined
+  for (const range of ranges) {
+    if (range.startLine > line || range.endLine < line) continue
+    if (!found || range.endLine - range.startLine <= found.endLine - found.startLine) found = range
+  }
+  return found
+}

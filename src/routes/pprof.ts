@@ -1,0 +1,78 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { FastifyReply } from 'fastify'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { HttpError } from '../errors.ts'
+import { exportHeapProfile } from '../evidence/heap-profiler.ts'
+import { exportCpuProfile } from '../evidence/pprof-export.ts'
+import { isProfilerStarted } from '../evidence/profiler.ts'
+import { openEvidenceWindow } from '../evidence/window.ts'
+
+const secondsError = 'must be a number from 1 to 60'
+const querySchema = z.object({
+  seconds: z.coerce.number(secondsError).min(1, secondsError).max(60, secondsError).default(30),
+  span: z.string().min(1).max(256).optional().describe('Only the samples of spans of this name')
+})
+
+/** Profiles under the addresses and in the format that Go's net/http/pprof made usual. */
+export const pprofRoutes: FastifyPluginAsyncZod = async (app) => {
+  const config = { guarded: true }
+
+  app.get(
+    '/debug/pprof/profile',
+    {
+      config,
+      schema: { summary: 'CPU profile of the next seconds, gzipped pprof', querystring: querySchema }
+    },
+    async function profileCpu({ query }, reply) {
+      refuseWithoutProfiler()
+      const window = openWindowOrRefuse()
+      await delay(query.seconds * 1000)
+      const evidence = window.close()
+      if (query.span !== undefined && !evidence.spans.some(({ name }) => name === query.span)) {
+        throw unknownSpan(query.span, new Set(evidence.spans.map(({ name }) => name)))
+      }
+      return sendProfile(reply, 'profile', exportCpuProfile(evidence, query.span))
+    }
+  )
+
+  app.get(
+    '/debug/pprof/heap',
+    { config, schema: { summary: 'Live bytes by allocation site, gzipped pprof' } },
+    async function profileHeap(_request, reply) {
+      refuseWithoutProfiler()
+      return sendProfile(reply, 'heap', exportHeapProfile())
+    }
+  )
+}
+
+function refuseWithoutProfiler(): void {
+  if (isProfilerStarted()) return
+  throw new HttpError(
+    409,
+    'PROFILER_OFF',
+    'The profiler does not run: start the service with TRACING_ENABLED=true.'
+  )
+}
+
+function openWindowOrRefuse() {
+  try {
+    return openEvidenceWindow()
+  } catch {
+    throw new HttpError(409, 'CAPTURE_RUNNING', 'Another capture is running: wait until it has ended.')
+  }
+}
+
+function unknownSpan(name: string, seen: Set<string>): HttpError {
+  const known = seen.size === 0 ? 'no request came at all' : `there were: ${[...seen].join(', ')}`
+  return new HttpError(422, 'UNKNOWN_SPAN', `No span "${name}" in this window; ${known}.`)
+}
+
+/** Like Go: the body is gzip, and says so by its content, not by a Content-Encoding that clients would undo. */
+function sendProfile(reply: FastifyReply, fileName: string, profile: Uint8Array) {
+  return reply
+    .type('application/octet-stream')
+    .header('content-disposition', `attachment; filename="${fileName}"`)
+    .header('x-content-type-options', 'nosniff')
+    .send(Buffer.from(profile))
+}
