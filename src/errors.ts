@@ -5,8 +5,8 @@ import type { FastifyError } from 'fastify'
 export class HttpError extends Error {
   readonly statusCode: number
   readonly code: string
-  constructor(statusCode: number, code: string, message: string) {
-    super(message)
+  constructor(statusCode: number, code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
     this.name = 'HttpError'
     this.statusCode = statusCode
     this.code = code

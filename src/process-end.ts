@@ -5,6 +5,7 @@ import type { Telemetry } from './telemetry/telemetry.ts'
 
 /** A query with every fault on takes some 4 s, and longer when it waits for others. */
 const GRACE_MS = 15_000
+const IDLE_SWEEP_MS = 100
 
 /** Ctrl-C reaches this process twice, from the terminal and from npm: that is one wish, not two. */
 const SAME_WISH_MS = 500
@@ -58,11 +59,14 @@ async function closeAll(
 }
 
 async function closeServer(logger: FastifyBaseLogger, app: Closable): Promise<void> {
+  // Else a client that keeps its connection alive after the last answer would hold the process up.
+  const sweep = setInterval(() => app.server.closeIdleConnections(), IDLE_SWEEP_MS)
   const cutOff = setTimeout(function cutOffRequests() {
     logger.warn(`requests still run after ${GRACE_MS} ms and are cut off`)
     app.server.closeAllConnections()
   }, GRACE_MS)
   await app.close()
+  clearInterval(sweep)
   clearTimeout(cutOff)
 }
 

@@ -1,0 +1,227 @@
+/** The process as `npm start` runs it: ready, closing, and what is left of it. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
+import { after, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { sendJson } from './service.ts'
+
+const root = join(import.meta.dirname, '..')
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+/** The arguments of `npm start`, whose paths are made absolute: it runs where no .env lies. */
+const startArguments: string[] = scripts.start
+  .split(' ')
+  .slice(1)
+  .map((argument: string) => argument.replace(/^(\.\/)?src\//, `${root}/src/`))
+
+const children: ChildProcess[] = []
+after(() => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
+interface StartedServer {
+  child: ChildProcess
+  url: string
+  /** All it has written so far. */
+  output(): { stdout: string; stderr: string }
+}
+
+function spawnServer(env: Record<string, string>, nodeArguments: string[] = []) {
+  const child = spawn(process.execPath, [...nodeArguments, ...startArguments], {
+    cwd: mkdtempSync(join(tmpdir(), 'server-')),
+    env: { PATH: process.env.PATH, PORT: '0', FAULTS: 'none', SIMULATED_LATENCY_SCALE: '0', ...env },
+    // A process group of its own, which Ctrl-C reaches as a whole.
+    detached: true
+  })
+  children.push(child)
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk) => (stdout += chunk))
+  child.stderr.on('data', (chunk) => (stderr += chunk))
+  return { child, output: () => ({ stdout, stderr }) }
+}
+
+async function startServer(
+  env: Record<string, string> = {},
+  nodeArguments: string[] = []
+): Promise<StartedServer> {
+  const { child, output } = spawnServer(env, nodeArguments)
+  await until(() => output().stderr.includes('Try next:') || child.exitCode !== null)
+  const url = /is ready on (\S+)/.exec(output().stderr)?.[1]
+  assert(url, output().stderr)
+  return { child, url, output }
+}
+
+async function until(isTrue: () => boolean): Promise<void> {
+  const deadline = Date.now() + 30_000
+  while (!isTrue()) {
+    assert(Date.now() < deadline, `not within 30 s: ${isTrue}`)
+    await delay(20)
+  }
+}
+
+/** Process ids of all that descends from `pid`. */
+function descendantsOf(pid: number | undefined): number[] {
+  const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n')
+  const pairs = rows.map((row) => row.trim().split(/\s+/).map(Number))
+  const childrenOf = (parent: number) =>
+    pairs.flatMap(([id = 0, parentId]) => (parentId === parent ? [id] : []))
+  const found = pid === undefined ? [] : childrenOf(pid)
+  for (const each of found) found.push(...childrenOf(each))
+  return found
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+async function untilGone(pids: number[]): Promise<void> {
+  await until(() => !pids.some(isAlive))
+}
+
+function ask(url: string) {
+  return sendJson(
+    `${url}/query`,
+    'POST',
+    { query: 'What are the data retention rules?' },
+    { 'x-force-sample': '1' }
+  )
+}
+
+/** A model that tells when it is asked and answers when it is told to: a request held in flight. */
+async function startHeldModel() {
+  const asked = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  const server = createServer(async (request, response) => {
+    request.resume()
+    asked.resolve()
+    await released.promise
+    response.setHeader('content-type', 'application/json')
+    response.end(
+      JSON.stringify({
+        model: 'gpt-4',
+        choices: [{ message: { content: 'the answer' } }],
+        usage: { prompt_tokens: 1, completion_tokens: 1 }
+      })
+    )
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const { port } = server.address() as AddressInfo
+  return { baseUrl: `http://127.0.0.1:${port}/v1`, asked: asked.promise, release: released.resolve }
+}
+
+/** An OTLP/HTTP backend that keeps the names of the spans it got. */
+async function startCollector() {
+  const spanNames: string[] = []
+  const server = createServer(async (request, response) => {
+    const { resourceSpans } = (await json(request)) as {
+      resourceSpans: { scopeSpans: { spans: { name: string }[] }[] }[]
+    }
+    const scopes = resourceSpans.flatMap(({ scopeSpans }) => scopeSpans)
+    spanNames.push(...scopes.flatMap(({ spans }) => spans.map(({ name }) => name)))
+    response.end('{}')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  after(() => server.close())
+  return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, spanNames }
+}
+
+test('SIGTERM: the request in flight is answered, its spans are sent, nothing is left, exit code 0', async () => {
+  const model = await startHeldModel()
+  const collector = await startCollector()
+  const { child, url, output } = await startServer({
+    OPENAI_BASE_URL: model.baseUrl,
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint
+  })
+  const descendants = descendantsOf(child.pid)
+  assert(descendants.length > 0, 'the embedded database has a process')
+  const pending = ask(url)
+  await model.asked
+  child.kill('SIGTERM')
+  await until(() => output().stdout.includes('closing'))
+  model.release()
+  const { status, body } = await pending
+  assert.deepEqual([status, body.response], [200, 'the answer'])
+  assert.deepEqual(await once(child, 'exit'), [0, null])
+  await untilGone(descendants)
+  for (const name of ['POST /query', 'rag.retrieve', 'openai.generate'])
+    assert(collector.spanNames.includes(name), name)
+})
+
+test('Ctrl-C reaches every process of the group: exit code 0, nothing is left', async () => {
+  const { child, url } = await startServer()
+  assert.equal((await ask(url)).status, 200)
+  const descendants = descendantsOf(child.pid)
+  assert.equal(descendants.length, 2, 'the embedded database and the simulated model')
+  process.kill(-(child.pid ?? 0), 'SIGINT')
+  assert.deepEqual(await once(child, 'exit'), [0, null])
+  await untilGone(descendants)
+})
+
+test('a second signal exits at once, with a request in flight', async () => {
+  const model = await startHeldModel()
+  const { child, url, output } = await startServer({ OPENAI_BASE_URL: model.baseUrl })
+  const descendants = descendantsOf(child.pid)
+  const pending = ask(url).catch(() => 'cut off')
+  await model.asked
+  child.kill('SIGTERM')
+  await until(() => output().stdout.includes('closing'))
+  // Twice within half a second counts as once, so it is sent until it is heard.
+  await until(() => !child.kill('SIGTERM') || child.exitCode !== null)
+  assert.equal(child.exitCode, 143)
+  assert.equal(await pending, 'cut off')
+  await untilGone(descendants)
+})
+
+test('an error that nobody caught is logged and ends the process with exit code 1', async () => {
+  const bomb = `data:text/javascript,process.on('SIGUSR2', () => { throw new Error('boom') })`
+  const { child, output } = await startServer({}, ['--import', bomb])
+  const descendants = descendantsOf(child.pid)
+  child.kill('SIGUSR2')
+  assert.deepEqual(await once(child, 'exit'), [1, null])
+  const last = JSON.parse(output().stdout.trim().split('\n').at(-1) ?? '')
+  assert.deepEqual([last.level, last.err.message, last.origin], [60, 'boom', 'uncaughtException'])
+  await untilGone(descendants)
+})
+
+test('a port that is taken is said in one line', async () => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  const { child, output } = spawnServer({ PORT: String(port) })
+  const [exitCode] = await once(child, 'exit')
+  other.close()
+  assert.equal(exitCode, 1)
+  assert.match(
+    output().stderr,
+    new RegExp(`The service could not start\\. Port ${port} is taken: .* set PORT`)
+  )
+  assert(!output().stderr.includes('    at '))
+})
+
+test('with tracing off it answers all the same', async () => {
+  const { child, url } = await startServer({ TRACING_ENABLED: 'false' })
+  const { status, headers, body } = await ask(url)
+  assert.deepEqual([status, body.sampled, headers.get('traceresponse')], [200, false, null])
+  assert.match(body.trace_id, /^[0-9a-f-]{36}$/)
+  const diagnosis = await sendJson<{ code: string }>(`${url}/diagnosis`, 'POST', { seconds: 1 })
+  assert.deepEqual([diagnosis.status, diagnosis.body.code], [409, 'TRACING_OFF'])
+  child.kill('SIGTERM')
+  assert.deepEqual(await once(child, 'exit'), [0, null])
+})
