@@ -42,7 +42,11 @@ export async function loadOpenings(
     if (opening === undefined) missing.set(id, chunks)
     else openings.set(id, opening)
   }
-  span.setAttributes({ 'rag.cache.hits': openings.size, 'rag.cache.misses': missing.size })
+  span.setAttributes({
+    'rag.cache.hit': missing.size === 0,
+    'rag.cache.hits': openings.size,
+    'rag.cache.misses': missing.size
+  })
   if (missing.size > 0 && latencyScale > 0) await wait(FETCH_MS * latencyScale)
   for (const [id, chunks] of missing) {
     const opening = readOpening(chunks)

@@ -28,7 +28,8 @@ async function load(query: string, variant: keyof typeof faults, latencyScale = 
     }
   ) as Span
   const openings = await loadOpenings(span, query, found, { faults: faults[variant], latencyScale })
-  return { openings, hits: attributes['rag.cache.hits'], misses: attributes['rag.cache.misses'] }
+  const [hit, hits, misses] = ['hit', 'hits', 'misses'].map((name) => attributes[`rag.cache.${name}`])
+  return { openings, hit, hits, misses }
 }
 
 beforeEach(() => void clearDocumentCache())
@@ -47,9 +48,9 @@ test('both variants give the same openings, each word once', async () => {
 for (const variant of ['bounded', 'unbounded'] as const) {
   test(`${variant}: the same query hits, another one misses, and both give the same`, async () => {
     const first = await load('a query', variant)
-    assert.deepEqual([first.hits, first.misses], [0, 50])
+    assert.deepEqual([first.hit, first.hits, first.misses], [false, 0, 50])
     const again = await load('a query', variant)
-    assert.deepEqual([again.hits, again.misses], [50, 0])
+    assert.deepEqual([again.hit, again.hits, again.misses], [true, 50, 0])
     assert.deepEqual(again.openings, first.openings)
     assert.equal((await load('another query', variant)).misses, 50)
   })
