@@ -57,9 +57,12 @@ export async function loadOpenings(
 }
 
 function keepOpening(key: string, opening: string, isUnbounded: boolean): void {
-  if (isUnbounded)
-    documentCache.set(key, opening) // fault: unbounded-document-cache
-  else boundedDocumentCache.set(key, opening)
+  if (isUnbounded) {
+    // fault: unbounded-document-cache
+    documentCache.set(key, opening)
+  } else {
+    boundedDocumentCache.set(key, opening)
+  }
 }
 
 /** The first chunks in one, without the words that each shares with the one before. */
