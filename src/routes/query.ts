@@ -48,7 +48,7 @@ const answerSchema = z.object({
   trace_id: z.string(),
   sampled: z.boolean(),
   stages: z.array(z.object({ name: z.string(), duration_ms: z.number() })),
-  sources: z.array(z.object({ id: z.int(), title: z.string(), score: z.number() })),
+  sources: z.array(z.object({ id: z.int(), title: z.string(), score: z.number(), excerpt: z.string() })),
   usage: z.object({
     model: z.string(),
     prompt_tokens: z.int(),
@@ -91,6 +91,7 @@ export const queryRoutes: FastifyPluginAsyncZod<QueryDeps> = async (
         prices: config.modelPrices,
         faults: faults.snapshot(),
         captureContent: config.captureContent,
+        latencyScale: config.simulatedLatencyScale,
         signal: abortWhenCallerLeaves(reply)
       })
       const trace = getCurrentTrace()

@@ -30,7 +30,6 @@ export interface BackendCounts {
 /** Sends sampled spans in batches; bounded, so that a dead backend costs spans, never memory. */
 export class Backend implements SpanProcessor {
   readonly name: string
-  readonly endpoint: string
   readonly counts: BackendCounts = {
     started: 0,
     exported: 0,
@@ -41,9 +40,8 @@ export class Backend implements SpanProcessor {
   }
   readonly #batches: BatchSpanProcessor
 
-  constructor(name: string, endpoint: string, exporter: SpanExporter) {
+  constructor(name: string, exporter: SpanExporter) {
     this.name = name
-    this.endpoint = endpoint
     this.#batches = new BatchSpanProcessor({
       exporter: countExports(exporter, this.counts),
       maxQueueSize: MAX_QUEUE_SPANS,

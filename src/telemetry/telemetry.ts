@@ -90,7 +90,7 @@ export function startTelemetry(config: TracingConfig, extraProcessors: SpanProce
 }
 
 function createOtlpBackend(endpoint: string): Backend {
-  return new Backend('otlp', endpoint, new OTLPTraceExporter({ url: `${endpoint}/v1/traces` }))
+  return new Backend('otlp', new OTLPTraceExporter({ url: `${endpoint}/v1/traces` }))
 }
 
 async function shutdownAll(processors: SpanProcessor[]): Promise<void> {

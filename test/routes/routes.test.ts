@@ -38,7 +38,7 @@ test('an answer has the fields of the contract', async () => {
   ])
   assert.deepEqual(
     body.stages.map((stage) => stage.name),
-    ['rag.retrieve', 'rag.rerank', 'openai.generate']
+    ['rag.retrieve', 'rag.cache', 'rag.rerank', 'openai.generate']
   )
   assert(body.num_results > 0 && body.sources.length > 0 && body.response.length > 0)
 })

@@ -59,6 +59,7 @@ test('one query leaves exactly this tree of spans', async () => {
     handler,
     `${handler} > openai.generate`,
     `${handler} > openai.generate > POST`,
+    `${handler} > rag.cache`,
     `${handler} > rag.rerank`,
     `${handler} > rag.retrieve`,
     `${handler} > rag.retrieve > pg-pool.connect`,
@@ -89,6 +90,12 @@ test('one query leaves exactly this tree of spans', async () => {
     ...caller,
     'rag.documents': body.num_results,
     'rag.candidates': spanNamed(spans, 'rag.rerank').attributes['rag.candidates']
+  })
+  assert.deepEqual(stableAttributes(spanNamed(spans, 'rag.cache')), {
+    ...caller,
+    'rag.cache.hit': false,
+    'rag.cache.hits': 0,
+    'rag.cache.misses': body.num_results
   })
   const { usage } = body
   assert.deepEqual(stableAttributes(spanNamed(spans, 'openai.generate')), {
