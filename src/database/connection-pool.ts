@@ -1,4 +1,5 @@
 import { setImmediate, setTimeout } from 'node:timers/promises'
+import { context, ROOT_CONTEXT } from '@opentelemetry/api'
 import pg from 'pg'
 import type { DatabaseLogger } from './database.ts'
 import { DatabaseUnavailableError } from './errors.ts'
@@ -17,6 +18,11 @@ class ImpatientClient extends pg.Client {
   constructor(config?: pg.ClientConfig) {
     super({ ...config, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
   }
+}
+
+// Outside the request that happens to need it: what its socket does later would all count as that request's.
+ImpatientClient.prototype.connect = function connectOutsideRequests(this: pg.Client, ...args: unknown[]) {
+  return context.with(ROOT_CONTEXT, () => Reflect.apply(pg.Client.prototype.connect, this, args))
 }
 
 /** pg's pool with one kind of error for "the database is not there", and a health check that never throws. */

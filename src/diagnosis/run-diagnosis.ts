@@ -1,11 +1,12 @@
 /** Opens a window on live traffic, closes it as soon as the evidence suffices, and keeps what was concluded. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { CpuSample } from '../evidence/cpu-samples.ts'
 import { buildFlameTree, type FlameNode } from '../evidence/flame-tree.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
-import { type RecordedSpan, spanRecorder } from '../evidence/span-recorder.ts'
-import { buildSpanTree } from '../evidence/span-tree.ts'
-import { openEvidenceWindow } from '../evidence/window.ts'
+import { spanRecorder } from '../evidence/span-recorder.ts'
+import { buildSpanTree, type SpanTree } from '../evidence/span-tree.ts'
+import { type EvidenceWindow, openEvidenceWindow } from '../evidence/window.ts'
 import { diagnose } from './diagnose.ts'
 import type { Diagnosis } from './finding.ts'
 import { MIN_FAULT_SAMPLES } from './thresholds.ts'
@@ -48,13 +49,13 @@ export class NoRequestsError extends Error {
 }
 
 const KEPT_DIAGNOSES = 20
-const CHECK_EVERY_MS = 200
+const CHECK_EVERY_MS = 250
 /** With this many requests a window closes early, … */
 const ENOUGH_REQUESTS = 5
 /** … and with fewer once nobody sent another for so long. */
 const QUIET_MS = 500
 /** Three times what a fault needs: the line is to be right, not just the function. */
-const ENOUGH_CPU_MS = 3 * MIN_FAULT_SAMPLES * 10
+const ENOUGH_SAMPLES = 3 * MIN_FAULT_SAMPLES
 
 export function createDiagnostician(options: { sources: SourceTree; minCpuMs: number }): Diagnostician {
   const kept = new Map<string, DiagnosisRecord>()
@@ -94,8 +95,8 @@ async function observe(
   options: { sources: SourceTree; minCpuMs: number }
 ): Promise<DiagnosisRecord> {
   const window = openEvidenceWindow()
-  await untilEvidenceSuffices(seconds * 1000, options.minCpuMs)
-  const evidence = window.close()
+  await untilEvidenceSuffices(window, seconds * 1000, options.minCpuMs)
+  const evidence = await window.close()
   if (evidence.spans.length === 0) throw new NoRequestsError(seconds)
   const tree = buildSpanTree(evidence.spans)
   return {
@@ -105,37 +106,39 @@ async function observe(
   }
 }
 
-async function untilEvidenceSuffices(ceilingMs: number, minCpuMs: number): Promise<void> {
+async function untilEvidenceSuffices(
+  window: EvidenceWindow,
+  ceilingMs: number,
+  minCpuMs: number
+): Promise<void> {
   const deadline = Date.now() + ceilingMs
   while (Date.now() < deadline) {
     await delay(Math.min(CHECK_EVERY_MS, deadline - Date.now()))
-    if (evidenceSuffices(spanRecorder.endedSpans, spanRecorder.unfinishedSpans, minCpuMs)) return
+    const tree = buildSpanTree(spanRecorder.endedSpans)
+    if (hasEnoughRequests(tree) && hasCostlySpan(tree, window.readSamples(), minCpuMs)) return
   }
+}
+
+function hasEnoughRequests({ requests }: SpanTree): boolean {
+  if (requests.length >= ENOUGH_REQUESTS) return true
+  const lastEndMs = requests.at(-1)?.endMs
+  return lastEndMs !== undefined && spanRecorder.unfinishedSpans === 0 && Date.now() - lastEndMs >= QUIET_MS
 }
 
 /**
  * Only a fault ends a window early: a healthy service has to be watched to the end, or the one slow request in a
  * hundred would be missed.
  */
-function evidenceSuffices(ended: readonly RecordedSpan[], unfinished: number, minCpuMs: number): boolean {
-  const tree = buildSpanTree(ended)
-  if (!hasCostlySpan(tree.byName, tree.childrenOf, minCpuMs)) return false
-  if (tree.requests.length >= ENOUGH_REQUESTS) return true
-  const lastEndMs = tree.requests.at(-1)?.endMs ?? Date.now()
-  return unfinished === 0 && Date.now() - lastEndMs >= QUIET_MS
-}
-
-/** Judged by the loop's active time, which costs nothing to read; the profile is not cut for a mere look. */
-function hasCostlySpan(
-  byName: Map<string, RecordedSpan[]>,
-  childrenOf: (span: RecordedSpan) => RecordedSpan[],
-  minCpuMs: number
-): boolean {
-  return [...byName.values()].some((spans) => {
-    const activeMs = spans.reduce((sum, span) => {
-      const children = childrenOf(span).reduce((total, child) => total + child.loopActiveMs, 0)
-      return sum + span.loopActiveMs - children
-    }, 0)
-    return activeMs >= ENOUGH_CPU_MS && activeMs / spans.length >= minCpuMs
-  })
+function hasCostlySpan(tree: SpanTree, samples: readonly CpuSample[], minCpuMs: number): boolean {
+  const costs = new Map<string, { samples: number; ms: number }>()
+  for (const { spanId, wallMs } of samples) {
+    const name = tree.find(spanId)?.name
+    if (name === undefined || wallMs === 0) continue
+    const cost = costs.get(name) ?? { samples: 0, ms: 0 }
+    costs.set(name, { samples: cost.samples + 1, ms: cost.ms + wallMs })
+  }
+  return [...costs].some(
+    ([name, cost]) =>
+      cost.samples >= ENOUGH_SAMPLES && cost.ms / (tree.byName.get(name)?.length ?? 1) >= minCpuMs
+  )
 }

@@ -33,70 +33,62 @@ export function createLineIndex(capture: LineCapture): LineIndex {
   }
 }
 
-/** Root last, so that the stack of a caller is the tail of its callee's. */
-function stackKey(frames: { functionName: string; file: string }[]): string {
-  return frames.map(frameKey).join('\n')
+interface NamedFrame {
+  functionName: string
+  file: string
 }
 
-function frameKey({ functionName, file }: { functionName: string; file: string }): string {
-  return `${functionName}@${file}`
+/** Root first, so that a callee's key is its caller's with one frame more. */
+function stackKey(frames: readonly NamedFrame[]): string {
+  return frames.reduceRight(extendKey, '')
+}
+
+function extendKey(callerKey: string, { functionName, file }: NamedFrame): string {
+  return `${callerKey}${functionName}@${file}\n`
 }
 
 function indexTopLines(profile: inspector.Profiler.Profile): Map<string, LineWeights> {
-  const nodes = new Map(profile.nodes.map((node) => [node.id, node]))
-  const parents = new Map<number, inspector.Profiler.ProfileNode>()
-  for (const node of profile.nodes) {
-    for (const child of node.children ?? []) parents.set(child, node)
-  }
   const index = new Map<string, LineWeights>()
-  for (const node of nodes.values()) {
-    if (!node.positionTicks) continue
-    const key = stackKey(stackOf(node, parents))
-    for (const { line, ticks } of node.positionTicks) addWeight(index, key, line, ticks)
+  const keys = new Map<number, string>()
+  // A node comes before its children.
+  for (const node of profile.nodes) {
+    const { functionName, url } = node.callFrame
+    const callerKey = keys.get(node.id) ?? ''
+    const key = functionName === '(root)' ? '' : extendKey(callerKey, { functionName, file: toPath(url) })
+    for (const child of node.children ?? []) keys.set(child, key)
+    for (const { line, ticks } of node.positionTicks ?? []) addWeight(index, key, line, ticks)
   }
   return index
-}
-
-function stackOf(leaf: inspector.Profiler.ProfileNode, parents: Map<number, inspector.Profiler.ProfileNode>) {
-  const frames: { functionName: string; file: string }[] = []
-  for (let node: inspector.Profiler.ProfileNode | undefined = leaf; node; node = parents.get(node.id)) {
-    const { functionName, url } = node.callFrame
-    if (functionName !== '(root)') frames.push({ functionName, file: toPath(url) })
-  }
-  return frames
 }
 
 function indexCallLines(profile: CallerLineProfile | undefined): Map<string, LineWeights> {
   const index = new Map<string, LineWeights>()
-  let previousNanos = 0
-  for (const sample of profile?.samples ?? []) {
-    const nanos = Number(sample.elapsed_since_start_ns)
-    // V8 takes a burst of samples as a profile starts: each counts for the time it stands for, not for one.
-    const weight = Math.min((nanos - previousNanos) / 1000 / SAMPLING_INTERVAL_MICROS, 2)
-    previousNanos = nanos
-    addCallLines(index, profile as CallerLineProfile, sample.stack_id, weight)
+  if (!profile) return index
+  const files = profile.frames.map((frame) => toPath(frame.abs_path ?? ''))
+  for (const [stackId, weight] of weighStacks(profile)) {
+    let key = ''
+    for (const id of profile.stacks[stackId]?.toReversed() ?? []) {
+      const frame = profile.frames[id]
+      if (!frame || frame.function === '(root)') continue
+      key = extendKey(key, { functionName: frame.function, file: files[id] ?? '' })
+      if (frame.lineno > 0) addWeight(index, key, frame.lineno, weight)
+    }
   }
   return index
 }
 
-function addCallLines(
-  index: Map<string, LineWeights>,
-  profile: CallerLineProfile,
-  stackId: number,
-  weight: number
-): void {
-  const frames = (profile.stacks[stackId] ?? [])
-    .map((id) => profile.frames[id])
-    .filter((frame) => frame !== undefined && frame.function !== '(root)')
-    .map((frame) => ({
-      functionName: frame?.function ?? '',
-      file: toPath(frame?.abs_path ?? ''),
-      callLine: frame?.lineno ?? 0
-    }))
-  for (let depth = 0; depth < frames.length - 1; depth++) {
-    const line = frames[depth]?.callLine
-    if (line) addWeight(index, stackKey(frames.slice(depth)), line, weight)
+/** @returns stack id → weight in sampling intervals */
+function weighStacks({ samples }: CallerLineProfile): Map<number, number> {
+  const weights = new Map<number, number>()
+  let previousNanos = 0
+  for (const { stack_id: stackId, elapsed_since_start_ns: elapsed } of samples) {
+    const nanos = Number(elapsed)
+    // V8 takes a burst of samples as a profile starts: each counts for the time it stands for, not for one.
+    const intervals = (nanos - previousNanos) / 1000 / SAMPLING_INTERVAL_MICROS
+    previousNanos = nanos
+    weights.set(stackId, (weights.get(stackId) ?? 0) + Math.min(intervals, 2))
   }
+  return weights
 }
 
 function addWeight(index: Map<string, LineWeights>, key: string, line: number, weight: number): void {

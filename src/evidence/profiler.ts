@@ -39,7 +39,10 @@ export interface ProfiledSpan {
  * A profile cut after less than about two intervals makes the library restart the profiler, which pauses the
  * main thread for some 80 ms and loses optimized functions.
  */
-const MIN_PROFILE_MS = 100
+export const MIN_PROFILE_MS = 100
+
+/** The label of what belongs to no span. */
+const NO_SPAN = {}
 
 const { time } = pprof
 let discardTimer: NodeJS.Timeout | undefined
@@ -71,10 +74,15 @@ export function isProfilerStarted(): boolean {
   return time.isStarted()
 }
 
-/** Makes `span`, or nothing, the label of every sample taken in the current async context. */
-export function setProfilerContext(span: object | undefined): void {
-  // setContext throws when the profiler does not run, and it would throw into the request.
-  if (time.isStarted()) time.setContext(span)
+/**
+ * Runs `fn` with `span`, or nothing, as the label of every sample taken in it and in what it starts.
+ *
+ * Not by `time.setContext`: that writes into a holder which async contexts share with the one they came from, so
+ * that a child's label stayed on its parent after an await.
+ */
+export function runWithLabel<T>(span: object | undefined, fn: () => T): T {
+  // runWithContext throws when the profiler does not run, and it would throw into the request.
+  return time.isStarted() ? (time.runWithContext(span ?? NO_SPAN, fn) as T) : fn()
 }
 
 /** Throws away what was sampled so far, but for the last moments where a cut would come too early. */
@@ -83,10 +91,17 @@ export function openCpuCapture(): void {
   if (performance.now() - lastCutAtMs >= MIN_PROFILE_MS) cutProfile(labelNothing)
 }
 
-/** @returns the labelled profile since about `openCpuCapture`, one sample an interval, each with its timestamp. */
-export function closeCpuCapture(): Profile {
+/**
+ * @returns the labelled profile since about `openCpuCapture` or the last read, one sample an interval, each with
+ *   its timestamp; undefined when the last read is too short ago
+ */
+export function readCpuCapture(): Profile | undefined {
+  return performance.now() - lastCutAtMs >= MIN_PROFILE_MS ? cutProfile(labelSample) : undefined
+}
+
+/** Nothing is to be read any more. */
+export function closeCpuCapture(): void {
   captureOpen = false
-  return cutProfile(labelSample)
 }
 
 function discardProfile(): void {

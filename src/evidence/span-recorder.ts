@@ -28,6 +28,8 @@ export interface RecordedSpan {
 
 /** More than any window of a demo needs; a flood must not fill the memory. */
 const MAX_SPANS = 20_000
+/** Enough to know a loop's call site; a stack for each of its statements would cost more than the loop itself. */
+const MAX_STACKS_PER_STATEMENT = 2
 /** Deep enough to get from an instrumented driver up to the code that called it. */
 const STACK_DEPTH = 40
 
@@ -40,6 +42,7 @@ interface StartedSpan {
 class SpanRecorder implements SpanProcessor {
   #started = new Map<string, StartedSpan>()
   #ended: RecordedSpan[] = []
+  #stacksTaken = new Map<string, number>()
   #isOpen = false
   droppedSpans = 0
 
@@ -49,6 +52,7 @@ class SpanRecorder implements SpanProcessor {
 
   open(): void {
     this.#started.clear()
+    this.#stacksTaken.clear()
     this.#ended = []
     this.droppedSpans = 0
     this.#isOpen = true
@@ -79,8 +83,16 @@ class SpanRecorder implements SpanProcessor {
     this.#started.set(span.spanContext().spanId, {
       span,
       loopActiveMs: performance.eventLoopUtilization().active,
-      ...(span.kind === SpanKind.CLIENT ? { startStack: captureStack() } : {})
+      ...(this.#wantsStack(span) ? { startStack: captureStack() } : {})
     })
+  }
+
+  #wantsStack({ kind, name, attributes, parentSpanContext }: Span): boolean {
+    if (kind !== SpanKind.CLIENT || this.#stacksTaken.size >= MAX_SPANS) return false
+    const key = [parentSpanContext?.spanId, name, attributes['db.query.text']].join('\n')
+    const taken = this.#stacksTaken.get(key) ?? 0
+    this.#stacksTaken.set(key, taken + 1)
+    return taken < MAX_STACKS_PER_STATEMENT
   }
 
   onEnd(span: ReadableSpan): void {

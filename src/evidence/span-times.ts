@@ -90,13 +90,21 @@ function measureName(
 }
 
 function measureChildren(spans: RecordedSpan[], tree: SpanTree): ChildTimes[] {
-  const all = spans.flatMap((span) => tree.childrenOf(span))
-  return [...Map.groupBy(all, (child) => child.name)]
-    .map(([name, children]) => ({
+  const byName = new Map<string, { kind: number; count: number; coveredMs: number }>()
+  for (const span of spans) {
+    for (const [name, children] of Map.groupBy(tree.childrenOf(span), (child) => child.name)) {
+      const sums = byName.get(name) ?? { kind: children[0]?.kind ?? 0, count: 0, coveredMs: 0 }
+      byName.set(name, sums)
+      sums.count += children.length
+      sums.coveredMs += total(union(children))
+    }
+  }
+  return [...byName]
+    .map(([name, { kind, count, coveredMs }]) => ({
       name,
-      kind: children[0]?.kind ?? 0,
-      perParent: children.length / spans.length,
-      coveredMs: total(union(children)) / spans.length
+      kind,
+      perParent: count / spans.length,
+      coveredMs: coveredMs / spans.length
     }))
     .sort((a, b) => b.coveredMs - a.coveredMs)
 }

@@ -55,7 +55,7 @@ function summarizeSlow(calls: RecordedSpan[], tree: SpanTree, sources: SourceTre
   // A loop that is busy notices an answer late: that time is not the database's.
   const ms = calls.reduce((sum, call) => sum + call.endMs - call.startMs - call.loopActiveMs, 0)
   return {
-    ...describe(calls[0] as RecordedSpan, tree, sources),
+    ...describe(calls, tree, sources),
     msPerCall: ms / calls.length,
     calls: calls.length
   }
@@ -79,18 +79,20 @@ export function statementOf(span: RecordedSpan): string | undefined {
 function summarize(repeats: RecordedSpan[][], tree: SpanTree, sources: SourceTree): RepeatedStatement {
   const calls = repeats.flat()
   return {
-    ...describe(calls[0] as RecordedSpan, tree, sources),
+    ...describe(calls, tree, sources),
     callsPerParent: calls.length / repeats.length,
     msPerParent: calls.reduce((sum, call) => sum + call.endMs - call.startMs, 0) / repeats.length,
     parents: repeats.length
   }
 }
 
-function describe(call: RecordedSpan, tree: SpanTree, sources: SourceTree) {
-  const callSite = call.startStack === undefined ? undefined : findCallSite(call.startStack, sources)
+function describe(calls: RecordedSpan[], tree: SpanTree, sources: SourceTree) {
+  const first = calls[0] as RecordedSpan
+  const startStack = calls.find((call) => call.startStack !== undefined)?.startStack
+  const callSite = startStack === undefined ? undefined : findCallSite(startStack, sources)
   return {
-    parentName: tree.find(call.parentSpanId)?.name ?? call.name,
-    statement: statementOf(call) ?? '',
+    parentName: tree.find(first.parentSpanId)?.name ?? first.name,
+    statement: statementOf(first) ?? '',
     ...(callSite ? { callSite } : {})
   }
 }

@@ -1,9 +1,10 @@
 /** A window of evidence: everything that is recorded between its opening and its closing, as plain data. */
 import { performance } from 'node:perf_hooks'
+import { setTimeout as delay, setImmediate } from 'node:timers/promises'
 import { type CpuSample, decodeCpuSamples } from './cpu-samples.ts'
 import { createLineIndex, type LineIndex } from './line-index.ts'
 import { closeLineCapture, openLineCapture } from './line-profiler.ts'
-import { closeCpuCapture, openCpuCapture } from './profiler.ts'
+import { closeCpuCapture, MIN_PROFILE_MS, openCpuCapture, readCpuCapture } from './profiler.ts'
 import { type RecordedSpan, spanRecorder } from './span-recorder.ts'
 
 export interface Evidence {
@@ -15,41 +16,64 @@ export interface Evidence {
   /** The main thread's samples in order of time, idle ones included. */
   samples: CpuSample[]
   lines: LineIndex
-  /** How long the opening and the closing held the main thread up, in ms. */
+  /** The longest that the window held the main thread up in one go, in ms. */
   pauseMs: number
 }
 
 export interface EvidenceWindow {
-  close(): Evidence
+  /** What was sampled so far; a pause of about a millisecond each time. */
+  readSamples(): readonly CpuSample[]
+  close(): Promise<Evidence>
 }
 
 /** Opens the window; only one can be open at a time. @throws Error when one is */
 export function openEvidenceWindow(): EvidenceWindow {
   if (spanRecorder.isOpen) throw new Error('a window is open already')
-  const openedAt = performance.now()
-  openLineCapture()
-  openCpuCapture()
+  let pauseMs = 0
+  const samples: CpuSample[] = []
+
+  function pause<T>(step: () => T): T {
+    const startedAt = performance.now()
+    const result = step()
+    pauseMs = Math.max(pauseMs, performance.now() - startedAt)
+    return result
+  }
+
+  pause(openLineCapture)
+  pause(openCpuCapture)
   const startMs = Date.now()
   spanRecorder.open()
-  const openPauseMs = performance.now() - openedAt
 
-  function close(): Evidence {
-    const closedAt = performance.now()
+  function readSamples(): readonly CpuSample[] {
+    const profile = pause(readCpuCapture)
+    if (profile) {
+      const decoded = decodeCpuSamples(profile)
+      samples.push(...decoded.filter((sample) => sample.timestampMicros >= startMs * 1000))
+    }
+    return samples
+  }
+
+  async function close(): Promise<Evidence> {
     const { droppedSpans } = spanRecorder
     const spans = spanRecorder.close()
-    const profile = closeCpuCapture()
-    const lineCapture = closeLineCapture()
-    const closePauseMs = performance.now() - closedAt
+    const endMs = Date.now()
+    // One step a turn of the event loop, so that requests get in between.
+    await delay(MIN_PROFILE_MS)
+    readSamples()
+    closeCpuCapture()
+    await setImmediate()
+    const lineCapture = pause(closeLineCapture)
+    await setImmediate()
     return {
       startMs,
-      endMs: Date.now(),
+      endMs,
       spans,
       droppedSpans,
-      samples: decodeCpuSamples(profile).filter((sample) => sample.timestampMicros >= startMs * 1000),
+      samples: samples.filter((sample) => sample.timestampMicros <= endMs * 1000),
       lines: createLineIndex(lineCapture),
-      pauseMs: openPauseMs + closePauseMs
+      pauseMs
     }
   }
 
-  return { close }
+  return { readSamples, close }
 }

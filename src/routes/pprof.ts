@@ -28,7 +28,7 @@ export const pprofRoutes: FastifyPluginAsyncZod = async (app) => {
       refuseWithoutProfiler()
       const window = openWindowOrRefuse()
       await delay(query.seconds * 1000)
-      const evidence = window.close()
+      const evidence = await window.close()
       if (query.span !== undefined && !evidence.spans.some(({ name }) => name === query.span)) {
         throw unknownSpan(query.span, new Set(evidence.spans.map(({ name }) => name)))
       }

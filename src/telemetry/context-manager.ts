@@ -1,6 +1,6 @@
 import { type Context, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { setProfilerContext } from '../evidence/profiler.ts'
+import { runWithLabel } from '../evidence/profiler.ts'
 
 /** Tells the CPU profiler which span is active, wherever OpenTelemetry changes it. */
 export class ProfiledContextManager extends AsyncLocalStorageContextManager {
@@ -11,10 +11,9 @@ export class ProfiledContextManager extends AsyncLocalStorageContextManager {
     ...args: A
   ): ReturnType<F> {
     // Also without a span: a connection that is opened outside any request must not carry the label of the one
-    // that happened to need it. Outside this callback the label would stay in the caller's own async context.
+    // that happened to need it.
     function runLabelled(): ReturnType<F> {
-      setProfilerContext(trace.getSpan(context))
-      return fn.apply(thisArg as ThisParameterType<F>, args)
+      return runWithLabel(trace.getSpan(context), () => fn.apply(thisArg as ThisParameterType<F>, args))
     }
     return super.with(context, runLabelled)
   }

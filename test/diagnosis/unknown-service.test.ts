@@ -44,7 +44,7 @@ async function findSize(name: string): Promise<number> {
 async function diagnoseRequests(name: string, size: number): Promise<Omit<Diagnosis, 'id'>> {
   const window = openEvidenceWindow()
   for (let i = 0; i < REQUESTS; i++) await send(name, size)
-  return diagnose(window.close(), { sources, minCpuMs: MIN_CPU_MS })
+  return diagnose(await window.close(), { sources, minCpuMs: MIN_CPU_MS })
 }
 
 function firstFault(diagnosis: Omit<Diagnosis, 'id'>): Finding {
