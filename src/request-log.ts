@@ -1,6 +1,13 @@
 import { type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { redactUrl } from './telemetry/redaction.ts'
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Runs as long as the caller asked for, so it is never slow. */
+    takesLong?: boolean
+  }
+}
+
 /** One line for each finished request instead of Fastify's two; a slow one is a warning. */
 export class RequestLog extends LogController {
   readonly #slowRequestMs: number
@@ -18,6 +25,7 @@ export class RequestLog extends LogController {
     reply: FastifyReply
   ): void {
     const durationMs = reply.elapsedTime
+    const isSlow = durationMs > this.#slowRequestMs && !request.routeOptions.config.takesLong
     const line = {
       method: request.method,
       url: redactUrl(request.url),
@@ -25,7 +33,7 @@ export class RequestLog extends LogController {
       duration_ms: Math.round(durationMs * 10) / 10
     }
     if (error) reply.log.error({ ...line, err: error }, 'request failed while it was answered')
-    else if (durationMs > this.#slowRequestMs) reply.log.warn(line, 'slow request')
+    else if (isSlow) reply.log.warn(line, 'slow request')
     else reply.log.info(line, 'request completed')
   }
 }

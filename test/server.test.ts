@@ -9,8 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { after, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
-import { sendJson } from './service.ts'
+import { sendJson, until } from './service.ts'
 
 const root = join(import.meta.dirname, '..')
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
@@ -56,14 +55,6 @@ async function startServer(
   const url = /is ready on (\S+)/.exec(output().stderr)?.[1]
   assert(url, output().stderr)
   return { child, url, output }
-}
-
-async function until(isTrue: () => boolean): Promise<void> {
-  const deadline = Date.now() + 30_000
-  while (!isTrue()) {
-    assert(Date.now() < deadline, `not within 30 s: ${isTrue}`)
-    await delay(20)
-  }
 }
 
 /** Process ids of all that descends from `pid`. */

@@ -10,12 +10,19 @@ import { type Config, parseConfig } from '../src/config.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { startTelemetry } from '../src/telemetry/telemetry.ts'
 
+export interface LogLine {
+  level: number
+  msg: string
+  trace_id?: string
+  span_id?: string
+  [field: string]: unknown
+}
+
 export const exporter = new InMemorySpanExporter()
 
 /** Starts it on a free port with `env` as its settings; every trace is sampled unless told otherwise. */
 export async function startService(env: Record<string, string> = {}) {
   const { config } = parseConfig({
-    LOG_LEVEL: 'silent',
     SIMULATED_LATENCY_SCALE: '0',
     SAMPLING_RATE: '1',
     ...env
@@ -33,7 +40,8 @@ export async function startService(env: Record<string, string> = {}) {
   ])
   const faults = createFaultRegistry(config.faults)
   const model = createModelClient({ baseUrl: simulated.baseUrl, model: config.model, timeoutMs: 30_000 })
-  const logger = createLogger(config.logLevel)
+  const logLines: LogLine[] = []
+  const logger = createLogger(config.logLevel, { write: (line) => void logLines.push(JSON.parse(line)) })
 
   /** Another app on the same database and model: for what another configuration changes. */
   async function listen(changes: Partial<Config> = {}, otherModel = model) {
@@ -50,16 +58,26 @@ export async function startService(env: Record<string, string> = {}) {
     await app.close()
     await Promise.all([database.close(), simulated.close(), telemetry.shutdown()])
   }
-  return { url, telemetry, faults, listen, close }
+  return { url, telemetry, database, faults, logLines, listen, close }
+}
+
+/** Polls until `find` finds something; fails after 30 s. */
+export async function until<T>(find: () => T | undefined | false): Promise<T> {
+  const deadline = Date.now() + 30_000
+  while (Date.now() < deadline) {
+    const found = find()
+    if (found !== undefined && found !== false) return found
+    await delay(5)
+  }
+  throw new Error(`not within 30 s: ${find}`)
 }
 
 /** The spans of a trace, once its server span has ended; that may be after the answer has arrived. */
-export async function untilTraceEnded(traceId: string): Promise<ReadableSpan[]> {
-  while (true) {
+export function untilTraceEnded(traceId: string): Promise<ReadableSpan[]> {
+  return until(function findTrace() {
     const spans = exporter.getFinishedSpans().filter((span) => span.spanContext().traceId === traceId)
-    if (spans.some(isLocalRoot)) return spans
-    await delay(5)
-  }
+    return spans.some(isLocalRoot) && spans
+  })
 }
 
 export function isLocalRoot(span: ReadableSpan): boolean {

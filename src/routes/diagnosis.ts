@@ -26,7 +26,7 @@ export const diagnosisRoutes: FastifyPluginAsyncZod<{ diagnostician: Diagnostici
   app.post(
     '/diagnosis',
     {
-      config: { guarded: true },
+      config: { guarded: true, takesLong: true },
       schema: {
         summary: 'Watch the traffic of the next seconds and name what is slow',
         body: bodySchema,
@@ -48,7 +48,7 @@ export const diagnosisRoutes: FastifyPluginAsyncZod<{ diagnostician: Diagnostici
   app.get(
     '/diagnosis',
     {
-      config: { guarded: true },
+      config: { guarded: true, takesLong: true },
       schema: {
         summary: 'Whether one is running, and the last ones',
         response: {
@@ -82,7 +82,7 @@ export const diagnosisRoutes: FastifyPluginAsyncZod<{ diagnostician: Diagnostici
   app.get(
     '/diagnosis/compare',
     {
-      config: { guarded: true },
+      config: { guarded: true, takesLong: true },
       schema: {
         summary: 'What changed between two diagnoses, per request, by function and file',
         querystring: z.object({ before: z.string(), after: z.string() }),
@@ -97,7 +97,7 @@ export const diagnosisRoutes: FastifyPluginAsyncZod<{ diagnostician: Diagnostici
   app.get(
     '/diagnosis/:id',
     {
-      config: { guarded: true },
+      config: { guarded: true, takesLong: true },
       schema: {
         summary: 'One of the last diagnoses, with its flame graph',
         params: z.object({ id: z.string() }),

@@ -20,7 +20,7 @@ const identifier = z
 
 const querySchema = z
   .string({ error: ({ input }) => (input === undefined ? 'is missing' : 'must be a string') })
-  .min(1, 'must not be empty')
+  .min(1, { error: 'must not be empty', abort: true })
   .max(MAX_QUERY_CHARACTERS, `must have at most ${MAX_QUERY_CHARACTERS} characters`)
   .refine((text) => text.trim() !== '', 'must not be blank')
   // PostgreSQL's text cannot hold it.
