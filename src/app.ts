@@ -5,6 +5,7 @@ import type { Config } from './config.ts'
 import type { Database } from './database/database.ts'
 import type { Diagnostician } from './diagnosis/run-diagnosis.ts'
 import { toErrorBody } from './errors.ts'
+import type { HeapWatch } from './evidence/heap-watch.ts'
 import type { FaultRegistry } from './faults.ts'
 import type { ModelClient } from './model/client.ts'
 import { RequestLog } from './request-log.ts'
@@ -15,6 +16,7 @@ import { registerDocs } from './routes/docs.ts'
 import { faultRoutes } from './routes/faults.ts'
 import { createGuard } from './routes/guard.ts'
 import { healthRoutes } from './routes/health.ts'
+import { memoryRoutes } from './routes/memory.ts'
 import { pprofRoutes } from './routes/pprof.ts'
 import { queryRoutes } from './routes/query.ts'
 import { traceRoutes } from './routes/traces.ts'
@@ -34,6 +36,7 @@ export interface AppDeps {
   database: Database
   model: ModelClient
   faults: FaultRegistry
+  heapWatch: HeapWatch
   /** Absent when tracing is off. */
   diagnostician?: Diagnostician | undefined
 }
@@ -63,6 +66,7 @@ export async function buildApp(config: Config, deps: AppDeps) {
   await app.register(faultRoutes, { faults: deps.faults })
   await app.register(diagnosisRoutes, { diagnostician: deps.diagnostician })
   await app.register(pprofRoutes)
+  await app.register(memoryRoutes, { heapWatch: deps.heapWatch })
   await app.register(traceRoutes, { recentTraces: deps.telemetry.recentTraces })
   await app.register(apmRoutes, { config, telemetry: deps.telemetry })
   return app

@@ -7,6 +7,7 @@ import { createProgress, formatBanner } from './banner.ts'
 import { isLoopback } from './config.ts'
 import { openDatabase } from './database/database.ts'
 import { createDiagnostician } from './diagnosis/run-diagnosis.ts'
+import { startHeapWatch } from './evidence/heap-watch.ts'
 import { createSourceTree } from './evidence/source-tree.ts'
 import { createFaultRegistry } from './faults.ts'
 import { createModelClient } from './model/client.ts'
@@ -78,6 +79,7 @@ async function main(): Promise<void> {
     database,
     model: model.client,
     faults,
+    heapWatch: startHeapWatch(),
     diagnostician: config.tracingEnabled
       ? createDiagnostician({ sources, minCpuMs: config.diagnosisMinCpuMs })
       : undefined

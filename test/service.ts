@@ -31,6 +31,7 @@ export async function startService(env: Record<string, string> = {}) {
   const telemetry = startTelemetry(config, [new SimpleSpanProcessor({ exporter })])
   const { buildApp } = await import('../src/app.ts')
   const { openDatabase } = await import('../src/database/database.ts')
+  const { startHeapWatch } = await import('../src/evidence/heap-watch.ts')
   const { createFaultRegistry } = await import('../src/faults.ts')
   const { createModelClient } = await import('../src/model/client.ts')
   const { startSimulatedModel } = await import('../src/model/simulator.ts')
@@ -40,6 +41,7 @@ export async function startService(env: Record<string, string> = {}) {
   ])
   const faults = createFaultRegistry(config.faults)
   const model = createModelClient({ baseUrl: simulated.baseUrl, model: config.model, timeoutMs: 30_000 })
+  const heapWatch = startHeapWatch()
   const logLines: LogLine[] = []
   const logger = createLogger(config.logLevel, { write: (line) => void logLines.push(JSON.parse(line)) })
 
@@ -47,7 +49,7 @@ export async function startService(env: Record<string, string> = {}) {
   async function listen(changes: Partial<Config> = {}, otherModel = model) {
     const app = await buildApp(
       { ...config, ...changes },
-      { logger, telemetry, database, model: otherModel, faults }
+      { logger, telemetry, database, model: otherModel, faults, heapWatch }
     )
     await app.listen({ port: 0, host: '127.0.0.1' })
     return { app, url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}` }
@@ -56,6 +58,7 @@ export async function startService(env: Record<string, string> = {}) {
   const { app, url } = await listen()
   async function close(): Promise<void> {
     await app.close()
+    heapWatch.stop()
     await Promise.all([database.close(), simulated.close(), telemetry.shutdown()])
   }
   return { url, telemetry, database, faults, logLines, listen, close }

@@ -16,7 +16,7 @@ type App = typeof home
 
 async function ask(
   app: App,
-  method: 'GET' | 'PUT' | 'POST',
+  method: 'GET' | 'PUT' | 'POST' | 'DELETE',
   url: string,
   headers: Record<string, string> = {}
 ) {
@@ -31,6 +31,9 @@ const guarded = [
   ['PUT', '/faults'],
   ['PUT', '/faults/quadratic-chunk-filter'],
   ['POST', '/diagnosis'],
+  ['GET', '/debug/pprof/profile'],
+  ['GET', '/debug/pprof/heap'],
+  ['DELETE', '/memory/document-cache'],
   ['GET', '/traces'],
   ['GET', `/traces/${'0'.repeat(32)}`]
 ] as const

@@ -132,6 +132,27 @@ test('recent traces are found by user, tenant, duration and status, and shown sp
   )
 })
 
+test('memory figures are never negative, and the document cache is emptied', async () => {
+  type Stats = {
+    memory_stats: Record<string, number> & { document_cache: { entries: number; approx_mb: number } }
+  }
+  service.faults.set('unbounded-document-cache', true)
+  await sendJson(`${service.url}/query`, 'POST', { query: 'How long are audit logs kept?' })
+  service.faults.set('unbounded-document-cache', false)
+  const { memory_stats } = (await getJson<Stats>('/memory/stats')).body
+  const { current_mb = -1, peak_mb = -1, baseline_mb = -1, growth_mb = -1, document_cache } = memory_stats
+  assert(baseline_mb > 0 && current_mb >= baseline_mb && peak_mb >= current_mb && growth_mb >= 0)
+  assert(document_cache.entries > 0 && document_cache.approx_mb > 0)
+
+  const freed = await fetch(`${service.url}/memory/document-cache`, { method: 'DELETE' })
+  assert.deepEqual(await freed.json(), {
+    freed_mb: document_cache.approx_mb,
+    entries: document_cache.entries
+  })
+  const after = (await getJson<Stats>('/memory/stats')).body.memory_stats.document_cache
+  assert.deepEqual(after, { entries: 0, approx_mb: 0 })
+})
+
 test('the effective settings are shown without secrets', async () => {
   const { status, body } = await getJson<{ sampling_rate: number; datadog: { api_key_set: boolean } }>(
     '/apm/config'

@@ -1,0 +1,57 @@
+export interface TimedBytes {
+  atMs: number
+  bytes: number
+}
+
+export interface GrowthRate {
+  /** Bytes per hour; null when there are fewer than two points. */
+  estimate: number | null
+  /** Ends of the 95 % confidence interval. */
+  low: number | null
+  high: number | null
+  /** Whether there are enough points, over enough time, to act on. */
+  reliable: boolean
+}
+
+const HOUR_MS = 3_600_000
+const MIN_POINTS = 10
+const MIN_SPAN_MS = 120_000
+/** Two-sided 95 % of the normal distribution. */
+const Z_95 = 1.96
+
+/**
+ * How fast memory grows: the Theil–Sen slope, the median over every two points, which one odd point does not
+ * move; its interval after Sen (1968). Quadratic in the number of points.
+ * @param points in order of time, no two at the same time
+ */
+export function estimateGrowthRate(points: readonly TimedBytes[]): GrowthRate {
+  const slopes = pairwiseSlopes(points).sort((a, b) => a - b)
+  if (slopes.length === 0) return { estimate: null, low: null, high: null, reliable: false }
+  const n = points.length
+  const margin = Z_95 * Math.sqrt((n * (n - 1) * (2 * n + 5)) / 18)
+  const spanMs = (points.at(-1)?.atMs ?? 0) - (points[0]?.atMs ?? 0)
+  return {
+    estimate: quantile(slopes, (slopes.length - 1) / 2),
+    low: quantile(slopes, (slopes.length - margin) / 2 - 1),
+    high: quantile(slopes, (slopes.length + margin) / 2),
+    reliable: n >= MIN_POINTS && spanMs >= MIN_SPAN_MS
+  }
+}
+
+function pairwiseSlopes(points: readonly TimedBytes[]): number[] {
+  const slopes: number[] = []
+  for (const [index, from] of points.entries()) {
+    for (const to of points.slice(index + 1)) {
+      slopes.push(((to.bytes - from.bytes) / (to.atMs - from.atMs)) * HOUR_MS)
+    }
+  }
+  return slopes
+}
+
+/** The value at a place between 0 and length - 1 that need not be whole; beyond the ends, the end. */
+function quantile(sorted: readonly number[], place: number): number {
+  const inside = Math.min(Math.max(place, 0), sorted.length - 1)
+  const below = sorted[Math.floor(inside)] ?? 0
+  const above = sorted[Math.ceil(inside)] ?? 0
+  return below + (above - below) * (inside % 1)
+}

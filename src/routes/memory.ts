@@ -1,0 +1,91 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { GrowthRate } from '../evidence/growth-rate.ts'
+import type { HeapWatch } from '../evidence/heap-watch.ts'
+import { clearDocumentCache, measureDocumentCache } from '../pipeline/document-cache.ts'
+
+/** The practical's own threshold for a sustained growth. */
+const MAX_GROWTH_MB_PER_HOUR = 10
+
+const statsSchema = z.object({
+  status: z.literal('ok'),
+  memory_stats: z.object({
+    current_mb: z.number().describe('used heap'),
+    peak_mb: z.number().describe('the most that was seen'),
+    baseline_mb: z.number().describe('the least that was seen'),
+    growth_mb: z.number().describe('current less baseline'),
+    growth_mb_per_hour: z
+      .object({
+        estimate: z.number().nullable(),
+        low: z.number().nullable(),
+        high: z.number().nullable(),
+        reliable: z.boolean()
+      })
+      .describe('of what full garbage collections leave, with its 95 % interval; null without two of them'),
+    heap_limit_mb: z.number(),
+    external_mb: z.number().describe('Buffers and the like, outside the heap'),
+    rss_mb: z.number(),
+    document_cache: z.object({ entries: z.int(), approx_mb: z.number() }),
+    alerts: z.array(z.string())
+  })
+})
+
+export const memoryRoutes: FastifyPluginAsyncZod<{ heapWatch: HeapWatch }> = async (app, { heapWatch }) => {
+  app.get(
+    '/memory/stats',
+    { schema: { summary: 'What the process holds, and how fast it grows', response: { 200: statsSchema } } },
+    async function showMemory() {
+      const heap = heapWatch.report()
+      const cache = measureDocumentCache()
+      return {
+        status: 'ok' as const,
+        memory_stats: {
+          current_mb: toMb(heap.currentBytes),
+          peak_mb: toMb(heap.peakBytes),
+          baseline_mb: toMb(heap.baselineBytes),
+          growth_mb: toMb(heap.currentBytes - heap.baselineBytes),
+          growth_mb_per_hour: inMb(heap.growth),
+          heap_limit_mb: toMb(heap.heapLimitBytes),
+          external_mb: toMb(heap.externalBytes),
+          rss_mb: toMb(heap.rssBytes),
+          document_cache: { entries: cache.entries, approx_mb: toMb(cache.bytes) },
+          alerts: listAlerts(heap.growth)
+        }
+      }
+    }
+  )
+
+  app.delete(
+    '/memory/document-cache',
+    {
+      config: { guarded: true },
+      schema: {
+        summary: 'Empty the document cache',
+        response: { 200: z.object({ freed_mb: z.number(), entries: z.int() }) }
+      }
+    },
+    async function emptyDocumentCache(request) {
+      const { entries, freedBytes } = clearDocumentCache()
+      request.log.info({ entries }, 'document cache emptied')
+      return { freed_mb: toMb(freedBytes), entries }
+    }
+  )
+}
+
+/** Only what is certain alerts: the whole interval lies above the threshold. */
+function listAlerts(growth: GrowthRate): string[] {
+  if (!growth.reliable || growth.low === null || toMb(growth.low) <= MAX_GROWTH_MB_PER_HOUR) return []
+  return [
+    `the heap grows by at least ${toMb(growth.low)} MB an hour: POST /memory/leak-check names what keeps it`
+  ]
+}
+
+function inMb({ estimate, low, high, reliable }: GrowthRate) {
+  const toMbOrNull = (bytes: number | null) => (bytes === null ? null : toMb(bytes))
+  return { estimate: toMbOrNull(estimate), low: toMbOrNull(low), high: toMbOrNull(high), reliable }
+}
+
+/** Megabytes (2^20 bytes), to two decimals. */
+function toMb(bytes: number): number {
+  return Math.round((bytes / 2 ** 20) * 100) / 100
+}
