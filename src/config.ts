@@ -7,6 +7,7 @@ import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import packageJson from '../package.json' with { type: 'json' }
 import { FAULT_NAMES, type FaultName, isFaultName } from './faults.ts'
+import { warnOfUnknownNames } from './setting-names.ts'
 import {
   address,
   decimal,
@@ -101,9 +102,6 @@ const meaningless: Record<string, string> = {
   OTEL_TRACES_SAMPLER: 'the sampler is always parent-based by ratio; set SAMPLING_RATE',
   OTEL_EXPORTER_OTLP_PROTOCOL: 'spans are always sent as OTLP over HTTP'
 }
-
-/** Prefixes under which other programs' names are expected in a `.env`, so that they are no typo of ours. */
-const foreignPrefixes = ['OTEL_', 'DD_', 'NODE_', 'npm_']
 
 type Environment = Record<string, string | undefined>
 
@@ -223,36 +221,11 @@ function toConfig(settings: Settings) {
 }
 export type Config = ReturnType<typeof toConfig>
 
-/**
- * Names in a `.env` that no program is known to read: most likely typos of ours, which would otherwise pass in
- * silence with the default in force.
- */
-export function warnOfUnknownNames(names: string[]): string[] {
-  const known = [...Object.keys(settingsSchema.shape), ...Object.values(aliases).flat()]
-  return names
-    .filter((name) => !known.includes(name) && !(name in meaningless))
-    .flatMap(function warnOfOne(name) {
-      const meant = known.find((each) => editDistance(name, each) <= 2)
-      if (meant) return `.env: ${name} is no setting of this service; did you mean ${meant}?`
-      return foreignPrefixes.some((prefix) => name.startsWith(prefix))
-        ? []
-        : `.env: ${name} is no setting of this service`
-    })
-}
-
-/** Levenshtein distance: single-letter insertions, deletions and replacements from a to b. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, column) => column)
-  for (let i = 0; i < a.length; i++) {
-    const next = [i + 1]
-    for (let j = 0; j < b.length; j++) {
-      const replaced = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
-}
+const knownNames = [
+  ...Object.keys(settingsSchema.shape),
+  ...Object.values(aliases).flat(),
+  ...Object.keys(meaningless)
+]
 
 /** The settings of this process: its environment, and before that `.env` in the working directory, if there is one. */
 export function loadConfig(): { config: Config; warnings: string[] } {
@@ -260,5 +233,5 @@ export function loadConfig(): { config: Config; warnings: string[] } {
   const names = Object.keys(parseEnv(readFileSync('.env', 'utf8')))
   process.loadEnvFile('.env')
   const { config, warnings } = parseConfig(process.env)
-  return { config, warnings: [...warnings, ...warnOfUnknownNames(names)] }
+  return { config, warnings: [...warnings, ...warnOfUnknownNames(names, knownNames)] }
 }
