@@ -38,7 +38,7 @@ ${config.serviceName} is ready on ${url} (${startupS.toFixed(1)} s)
 
 Try next:
   curl -s ${url}/query ${json} -d '{"query": "What are the compliance requirements?"}'
-  npm run diagnose -- --url ${url}
-  curl -s -X PUT ${url}/faults ${json} -d '{"enabled": false}'
+  npm run diagnose -- --url ${url}  # names the lines that make it slow
+  curl -s -X PUT ${url}/faults ${json} -d '{"enabled": false}'  # mends them
 `
 }
