@@ -24,13 +24,14 @@ export function closeOnSignals(
   app: Closable,
   closers: (() => Promise<unknown>)[]
 ): void {
+  const requests = countRequests(app)
   let firstSignalAtMs: number | undefined
 
   function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
     if (firstSignalAtMs === undefined) {
       firstSignalAtMs = Date.now()
       logger.info({ signal }, 'closing; a second signal exits at once')
-      void closeAll(logger, app, closers).then((exitCode) => process.exit(exitCode))
+      void closeAll(logger, app, requests, closers).then((exitCode) => process.exit(exitCode))
     } else if (Date.now() - firstSignalAtMs > SAME_WISH_MS) {
       process.exit(EXIT_CODES[signal])
     }
@@ -40,13 +41,29 @@ export function closeOnSignals(
   process.on('SIGTERM', onSignal)
 }
 
+interface RequestCount {
+  inFlight: number
+}
+
+function countRequests({ server }: Closable): RequestCount {
+  const count = { inFlight: 0 }
+  server.on('request', function countRequest(_request, response) {
+    count.inFlight += 1
+    response.once('close', () => {
+      count.inFlight -= 1
+    })
+  })
+  return count
+}
+
 async function closeAll(
   logger: FastifyBaseLogger,
   app: Closable,
+  requests: RequestCount,
   closers: (() => Promise<unknown>)[]
 ): Promise<number> {
   let exitCode = 0
-  for (const close of [() => closeServer(logger, app), ...closers]) {
+  for (const close of [() => closeServer(logger, app, requests), ...closers]) {
     try {
       await close()
     } catch (error) {
@@ -58,9 +75,13 @@ async function closeAll(
   return exitCode
 }
 
-async function closeServer(logger: FastifyBaseLogger, app: Closable): Promise<void> {
-  // Else a client that keeps its connection alive after the last answer would hold the process up.
-  const sweep = setInterval(() => app.server.closeIdleConnections(), IDLE_SWEEP_MS)
+async function closeServer(logger: FastifyBaseLogger, app: Closable, requests: RequestCount): Promise<void> {
+  // A client that keeps its connection alive after the last answer would hold the process up. Node does not count
+  // a connection as idle on which no request ever came, so once nothing is in flight all of them are closed.
+  const sweep = setInterval(function closeUnusedConnections() {
+    if (requests.inFlight === 0) app.server.closeAllConnections()
+    else app.server.closeIdleConnections()
+  }, IDLE_SWEEP_MS)
   const cutOff = setTimeout(function cutOffRequests() {
     logger.warn(`requests still run after ${GRACE_MS} ms and are cut off`)
     app.server.closeAllConnections()

@@ -7,9 +7,10 @@ import { PgInstrumentation } from '@opentelemetry/instrumentation-pg'
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici'
 import { FORCED_ATTRIBUTE } from './sampler.ts'
 
-const untracedPaths = /^\/(?:$|(?:health|metrics|docs|openapi\.json|debug|page|favicon\.ico)(?:\/|$))/
+const untracedPaths =
+  /^\/(?:$|(?:health|metrics|docs|openapi\.json|debug|diagnosis|page|favicon\.ico)(?:\/|$))/
 
-/** Health checks, scrapes, the page and the documentation: their spans would only drown the others. */
+/** Health checks, scrapes, the page, the documentation and the diagnosis, which must not find itself. */
 function isUntraced(request: IncomingMessage): boolean {
   const path = request.url?.split('?', 1)[0] ?? ''
   return untracedPaths.test(path)
