@@ -1,13 +1,13 @@
 /** Findings about CPU: which line of which function in which span costs how much per request. */
 import { fitGrowth, type Growth } from '../evidence/complexity.ts'
-import { findHotFunctions, type HotFunction, heaviestLine } from '../evidence/hot-functions.ts'
+import { findHotFunctions, type HotFunction, heaviestLine, OUTSIDE_SPANS } from '../evidence/hot-functions.ts'
 import type { SourceRange } from '../evidence/source-ranges.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
 import type { SpanTree } from '../evidence/span-tree.ts'
 import type { Evidence } from '../evidence/window.ts'
 import { type Finding, round } from './finding.ts'
 import { BLOCKING_CPU_SHARE, percent, suggestFix } from './suggestion.ts'
-import { MIN_FAULT_SAMPLES, MIN_REPORTED_CPU_MS, OUTLIER_FACTOR } from './thresholds.ts'
+import { MIN_BACKGROUND_SHARE, MIN_FAULT_SAMPLES, MIN_REPORTED_CPU_MS, OUTLIER_FACTOR } from './thresholds.ts'
 
 interface Cost {
   msPerRequest: number
@@ -30,7 +30,8 @@ export function findCpuFindings(
     msBySpan.set(spanName, (msBySpan.get(spanName) ?? 0) + wallMs)
   }
   return hotFunctions.flatMap((hot) => {
-    const cost = costPerRequest(hot, tree, minCpuMs)
+    const isOutside = hot.spanName === OUTSIDE_SPANS
+    const cost = isOutside ? costOutsideSpans(hot, tree, evidence) : costPerRequest(hot, tree, minCpuMs)
     if (cost.msPerRequest < MIN_REPORTED_CPU_MS || hot.samples < 2) return []
     const growth = cost.isFault ? fitGrowth(tree.byName.get(hot.spanName) ?? [], tree) : undefined
     return [toFinding(hot, cost, growth, hot.wallMs / (msBySpan.get(hot.spanName) ?? hot.wallMs), sources)]
@@ -82,6 +83,20 @@ function costPerRequest(hot: HotFunction, tree: SpanTree, minCpuMs: number): Cos
     affected: paying.length,
     requests: costs.length,
     isFault: enoughSamples && (isOutlier || average >= minCpuMs)
+  }
+}
+
+/** Work that no request asked for: counted against the clock, and shown as what it takes from each request. */
+function costOutsideSpans(hot: HotFunction, tree: SpanTree, { startMs, endMs }: Evidence): Cost {
+  const requests = Math.max(tree.requests.length, 1)
+  return {
+    msPerRequest: hot.wallMs / requests,
+    affected: requests,
+    requests,
+    isFault:
+      hot.file !== null &&
+      hot.samples >= MIN_FAULT_SAMPLES &&
+      hot.wallMs >= MIN_BACKGROUND_SHARE * (endMs - startMs)
   }
 }
 

@@ -1,13 +1,11 @@
 /** Opens a window on live traffic, closes it as soon as the evidence suffices, and keeps what was concluded. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { CpuSample } from '../evidence/cpu-samples.ts'
 import { buildFlameTree, type FlameNode } from '../evidence/flame-tree.ts'
-import type { SourceTree } from '../evidence/source-tree.ts'
 import { spanRecorder } from '../evidence/span-recorder.ts'
 import { buildSpanTree, type SpanTree } from '../evidence/span-tree.ts'
-import { type EvidenceWindow, openEvidenceWindow } from '../evidence/window.ts'
-import { diagnose } from './diagnose.ts'
+import { type Evidence, type EvidenceWindow, openEvidenceWindow } from '../evidence/window.ts'
+import { type DiagnoseOptions, diagnose } from './diagnose.ts'
 import type { Diagnosis } from './finding.ts'
 import { MIN_FAULT_SAMPLES } from './thresholds.ts'
 
@@ -49,7 +47,8 @@ export class NoRequestsError extends Error {
 }
 
 const KEPT_DIAGNOSES = 20
-const CHECK_EVERY_MS = 250
+/** A look takes a few milliseconds of the main thread. */
+const CHECK_EVERY_MS = 500
 /** With this many requests a window closes early, … */
 const ENOUGH_REQUESTS = 5
 /** … and with fewer once nobody sent another for so long. */
@@ -57,7 +56,7 @@ const QUIET_MS = 500
 /** Three times what a fault needs: the line is to be right, not just the function. */
 const ENOUGH_SAMPLES = 3 * MIN_FAULT_SAMPLES
 
-export function createDiagnostician(options: { sources: SourceTree; minCpuMs: number }): Diagnostician {
+export function createDiagnostician(options: DiagnoseOptions): Diagnostician {
   const kept = new Map<string, DiagnosisRecord>()
   let isRunning = false
 
@@ -90,12 +89,9 @@ export function createDiagnostician(options: { sources: SourceTree; minCpuMs: nu
   }
 }
 
-async function observe(
-  seconds: number,
-  options: { sources: SourceTree; minCpuMs: number }
-): Promise<DiagnosisRecord> {
+async function observe(seconds: number, options: DiagnoseOptions): Promise<DiagnosisRecord> {
   const window = openEvidenceWindow()
-  await untilEvidenceSuffices(window, seconds * 1000, options.minCpuMs)
+  await untilEvidenceSuffices(window, seconds * 1000, options)
   const evidence = await window.close()
   if (evidence.spans.length === 0) throw new NoRequestsError(seconds)
   const tree = buildSpanTree(evidence.spans)
@@ -109,13 +105,13 @@ async function observe(
 async function untilEvidenceSuffices(
   window: EvidenceWindow,
   ceilingMs: number,
-  minCpuMs: number
+  options: DiagnoseOptions
 ): Promise<void> {
   const deadline = Date.now() + ceilingMs
   while (Date.now() < deadline) {
     await delay(Math.min(CHECK_EVERY_MS, deadline - Date.now()))
-    const tree = buildSpanTree(spanRecorder.endedSpans)
-    if (hasEnoughRequests(tree) && hasCostlySpan(tree, window.readSamples(), minCpuMs)) return
+    if (hasEnoughRequests(buildSpanTree(spanRecorder.endedSpans)) && namesFault(window.peek(), options))
+      return
   }
 }
 
@@ -129,16 +125,8 @@ function hasEnoughRequests({ requests }: SpanTree): boolean {
  * Only a fault ends a window early: a healthy service has to be watched to the end, or the one slow request in a
  * hundred would be missed.
  */
-function hasCostlySpan(tree: SpanTree, samples: readonly CpuSample[], minCpuMs: number): boolean {
-  const costs = new Map<string, { samples: number; ms: number }>()
-  for (const { spanId, wallMs } of samples) {
-    const name = tree.find(spanId)?.name
-    if (name === undefined || wallMs === 0) continue
-    const cost = costs.get(name) ?? { samples: 0, ms: 0 }
-    costs.set(name, { samples: cost.samples + 1, ms: cost.ms + wallMs })
-  }
-  return [...costs].some(
-    ([name, cost]) =>
-      cost.samples >= ENOUGH_SAMPLES && cost.ms / (tree.byName.get(name)?.length ?? 1) >= minCpuMs
+function namesFault(evidence: Evidence, options: DiagnoseOptions): boolean {
+  return diagnose(evidence, options).findings.some(
+    ({ severity, samples }) => severity === 'fault' && samples >= ENOUGH_SAMPLES
   )
 }

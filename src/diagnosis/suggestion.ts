@@ -46,11 +46,14 @@ function suggestForRegularExpression({ hot, place }: HotLineFacts): string | und
   )
 }
 
-function suggestForSynchronousCall({ hot, place }: HotLineFacts): string | undefined {
+function suggestForSynchronousCall({ hot, source, place }: HotLineFacts): string | undefined {
   const [callee, share] = mainCallee(hot)
-  if (!callee?.endsWith('Sync') || share < 0.3) return undefined
+  if (!callee || share < 0.3) return undefined
+  // The runtime's wrappers have names of their own (zlib's is syncBufferWrapper): the line says what was called.
+  const call = callee.endsWith('Sync') ? callee : source?.match(/\w+Sync(?=\()/)?.[0]
+  if (!call) return undefined
   return (
-    `${callee} on ${place} holds the event loop, and every other request with it: use the asynchronous form, ` +
+    `${call} on ${place} holds the event loop, and every other request with it: use the asynchronous form, ` +
     'or do it once and keep the result.'
   )
 }

@@ -17,3 +17,6 @@ export const MIN_SLOW_STATEMENT_MS = 100
 
 /** A cost that hits few requests is a fault where one of them pays this many times the threshold. */
 export const OUTLIER_FACTOR = 5
+
+/** Work outside any span is a fault from this share of a core on: every request waits behind it. */
+export const MIN_BACKGROUND_SHARE = 0.1

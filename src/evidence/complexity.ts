@@ -55,14 +55,14 @@ function numericAttributes(spans: readonly RecordedSpan[]): string[] {
 
 function toPoint(span: RecordedSpan, attribute: string, tree: SpanTree): { size: number; ms: number }[] {
   const size = span.attributes[attribute]
-  const ms = ownActiveMs(span, tree)
+  const ms = ownCpuMs(span, tree)
   return typeof size === 'number' && size > 0 && ms >= MIN_POINT_MS ? [{ size, ms }] : []
 }
 
-/** The loop's active time during the span and none of its children: its own CPU where requests come one by one. */
-function ownActiveMs(span: RecordedSpan, tree: SpanTree): number {
+/** The thread's CPU time during the span and none of its children: its own where it keeps the thread to itself. */
+function ownCpuMs(span: RecordedSpan, tree: SpanTree): number {
   const children = tree.childrenOf(span)
-  return span.loopActiveMs - children.reduce((sum, child) => sum + child.loopActiveMs, 0)
+  return span.threadCpuMs - children.reduce((sum, child) => sum + child.threadCpuMs, 0)
 }
 
 function fitPoints(attribute: string, points: { size: number; ms: number }[]) {

@@ -61,7 +61,10 @@ interface Portion {
 const GC = 'Garbage Collection'
 const ANONYMOUS = '(anonymous)'
 
-/** @returns the functions of every span, the most expensive first */
+/** Stands for the span of work that no request asked for: timers, background jobs. */
+export const OUTSIDE_SPANS = '(outside any span)'
+
+/** @returns the functions of every span, and those outside of any, the most expensive first */
 export function findHotFunctions(
   samples: readonly CpuSample[],
   tree: SpanTree,
@@ -90,19 +93,23 @@ function groupByStack(samples: readonly CpuSample[], tree: SpanTree, sources: So
   for (const sample of samples) {
     const span = tree.find(sample.spanId)
     const request = span && tree.requestOf(span)
-    if (!span || request === undefined || sample.wallMs === 0) continue
+    // A span that is not known began before the window or has not ended: not work outside of spans.
+    const isOutside = sample.spanId === undefined
+    if (sample.wallMs === 0 || (request === undefined && !isOutside)) continue
+    const spanName = span?.name ?? OUTSIDE_SPANS
     const isGc = sample.frames[0]?.functionName === GC
+    const allocator = sample.spanId ?? OUTSIDE_SPANS
     // The collector runs on a stack of its own: charge it to whoever was allocating in this span before.
-    const frames = isGc ? (lastFrames.get(span.spanId) ?? sample.frames) : sample.frames
-    if (!isGc) lastFrames.set(span.spanId, frames)
-    const key = [span.name, ...frames.map(frameKey)].join('\n')
-    const group = groups.get(key) ?? createStackGroup(span.name, frames, sources)
+    const frames = isGc ? (lastFrames.get(allocator) ?? sample.frames) : sample.frames
+    if (!isGc) lastFrames.set(allocator, frames)
+    const key = [spanName, ...frames.map(frameKey)].join('\n')
+    const group = groups.get(key) ?? createStackGroup(spanName, frames, sources)
     groups.set(key, group)
     group.samples += 1
     group.wallMs += sample.wallMs
     group.cpuMs += sample.cpuMs
     if (isGc) group.gcMs += sample.wallMs
-    add(group.msByRequest, request, sample.wallMs)
+    if (request !== undefined) add(group.msByRequest, request, sample.wallMs)
   }
   return [...groups.values()]
 }

@@ -18,17 +18,20 @@ export interface LineIndex {
   callLines(frames: Frame[], depth: number): LineWeights
 }
 
-const NO_LINES: LineWeights = new Map()
+const NO_WEIGHTS: LineWeights = new Map()
+
+/** Knows no line at all. */
+export const NO_LINES: LineIndex = { topLines: () => NO_WEIGHTS, callLines: () => NO_WEIGHTS }
 
 export function createLineIndex(capture: LineCapture): LineIndex {
   const topLinesByStack = indexTopLines(capture.positionTicks)
   const callLinesByStack = indexCallLines(capture.callerLines)
   return {
     topLines(frames) {
-      return topLinesByStack.get(stackKey(frames)) ?? NO_LINES
+      return topLinesByStack.get(stackKey(frames)) ?? NO_WEIGHTS
     },
     callLines(frames, depth) {
-      return callLinesByStack.get(stackKey(frames.slice(depth - 1))) ?? NO_LINES
+      return callLinesByStack.get(stackKey(frames.slice(depth - 1))) ?? NO_WEIGHTS
     }
   }
 }

@@ -52,8 +52,8 @@ export function findSlowStatements(tree: SpanTree, sources: SourceTree, minMs: n
 }
 
 function summarizeSlow(calls: RecordedSpan[], tree: SpanTree, sources: SourceTree): SlowStatement {
-  // A loop that is busy notices an answer late: that time is not the database's.
-  const ms = calls.reduce((sum, call) => sum + call.endMs - call.startMs - call.loopActiveMs, 0)
+  // A thread that computes notices an answer late: that time is not the database's.
+  const ms = calls.reduce((sum, call) => sum + call.endMs - call.startMs - call.threadCpuMs, 0)
   return {
     ...describe(calls, tree, sources),
     msPerCall: ms / calls.length,

@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay, setImmediate } from 'node:timers/promises'
 import { type CpuSample, decodeCpuSamples } from './cpu-samples.ts'
-import { createLineIndex, type LineIndex } from './line-index.ts'
+import { createLineIndex, type LineIndex, NO_LINES } from './line-index.ts'
 import { closeLineCapture, openLineCapture } from './line-profiler.ts'
 import { closeCpuCapture, MIN_PROFILE_MS, openCpuCapture, readCpuCapture } from './profiler.ts'
 import { type RecordedSpan, spanRecorder } from './span-recorder.ts'
@@ -21,8 +21,8 @@ export interface Evidence {
 }
 
 export interface EvidenceWindow {
-  /** What was sampled so far; a pause of about a millisecond each time. */
-  readSamples(): readonly CpuSample[]
+  /** The evidence so far, with the spans that ended and without lines. */
+  peek(): Evidence
   close(): Promise<Evidence>
 }
 
@@ -44,13 +44,25 @@ export function openEvidenceWindow(): EvidenceWindow {
   const startMs = Date.now()
   spanRecorder.open()
 
-  function readSamples(): readonly CpuSample[] {
+  function readSamples(): void {
     const profile = pause(readCpuCapture)
     if (profile) {
       const decoded = decodeCpuSamples(profile)
       samples.push(...decoded.filter((sample) => sample.timestampMicros >= startMs * 1000))
     }
-    return samples
+  }
+
+  function peek(): Evidence {
+    readSamples()
+    return {
+      startMs,
+      endMs: Date.now(),
+      spans: [...spanRecorder.endedSpans],
+      droppedSpans: spanRecorder.droppedSpans,
+      samples,
+      lines: NO_LINES,
+      pauseMs
+    }
   }
 
   async function close(): Promise<Evidence> {
@@ -75,5 +87,5 @@ export function openEvidenceWindow(): EvidenceWindow {
     }
   }
 
-  return { readSamples, close }
+  return { peek, close }
 }
