@@ -1,0 +1,90 @@
+/**
+ * The verdict from cohort survival, over two or three looks at the same process. A leak has survivors of every cohort;
+ * warm-up only of the oldest; a full cache, a ring or garbage only of the newest. A cache that still fills looks like a
+ * leak until it is full: hence the later looks, many more iterations on.
+ */
+
+export interface HoldingCount {
+  /** Surviving objects and their bytes, by cohort. */
+  counts: readonly number[]
+  bytes: readonly number[]
+  /** The table or array that holds them, which a larger one replaces as it grows. */
+  storeBytes: number
+}
+
+export interface Look<H extends HoldingCount = HoldingCount> {
+  /** By a key that is the same in every look. */
+  holdings: ReadonlyMap<string, H>
+  /** Iterations by cohort; a later look adds cohorts. */
+  cohortIterations: readonly number[]
+  /** Iterations since the process began. */
+  done: number
+}
+
+export type HoldingVerdict = 'leak' | 'bounded' | 'innocent'
+
+/** Of the first cohorts this share must have survivors: a leak at every tenth iteration leaves some cohorts out. */
+const MIN_COHORT_SHARE = 0.5
+/** Fewer than this share of the old survivors still there: they are being thrown out. */
+const MIN_OLD_ALIVE = 0.5
+/** Fewer newcomers an iteration than this share of the first rate: it is filling up. */
+const MIN_LATE_RATE = 0.3
+/** Fewer objects an iteration than this are no cache that filled but some initialization. */
+const MIN_CACHE_RATE = 0.1
+/** What is replaced as it grows is a leak from this share of straight growth on: a table doubles at once. */
+const MIN_STRAIGHT_GROWTH = 0.4
+/** A pointer or a number an iteration: the least that a growing array can take. */
+const MIN_REPLACED_BYTES_PER_ITERATION = 4
+
+/** @returns whether a holding looks guilty at the first look: to be looked at again */
+export function isSuspect(holding: HoldingCount, { done }: Look): boolean {
+  return isSpread(holding) || totalBytes(holding) >= MIN_REPLACED_BYTES_PER_ITERATION * done
+}
+
+/** Judges a suspect of the first look by all looks. */
+export function judge(key: string, looks: readonly Look[]): HoldingVerdict {
+  const first = looks[0]
+  const suspect = first?.holdings.get(key)
+  if (!first || !suspect) return 'innocent'
+  const later = looks.slice(1)
+  const verdicts = later.map((look) =>
+    isSpread(suspect) ? judgeSpread(key, first, look) : judgeReplaced(key, first, look)
+  )
+  return verdicts.find((verdict) => verdict !== 'leak') ?? 'leak'
+}
+
+/** Survivors of old and new cohorts alike. */
+function isSpread({ counts }: HoldingCount): boolean {
+  const half = counts.length / 2
+  const present = counts.flatMap((count, cohort) => (count > 0 ? [cohort] : []))
+  const hasOld = present.some((cohort) => cohort < half)
+  const hasNew = present.some((cohort) => cohort >= half)
+  return hasOld && hasNew && present.length >= counts.length * MIN_COHORT_SHARE
+}
+
+function judgeSpread(key: string, first: Look, later: Look): HoldingVerdict {
+  const before = first.holdings.get(key)?.counts ?? []
+  const now = later.holdings.get(key)?.counts ?? []
+  const oldCohorts = before.length / 2
+  const firstRate = sum(before) / sum(first.cohortIterations)
+  const lateRate = (now.at(-1) ?? 0) / (later.cohortIterations.at(-1) ?? 1)
+  const areOldAlive = sum(now.slice(0, oldCohorts)) >= sum(before.slice(0, oldCohorts)) * MIN_OLD_ALIVE
+  if (areOldAlive && lateRate >= firstRate * MIN_LATE_RATE) return 'leak'
+  return firstRate >= MIN_CACHE_RATE ? 'bounded' : 'innocent'
+}
+
+function judgeReplaced(key: string, first: Look, later: Look): HoldingVerdict {
+  const before = first.holdings.get(key)
+  const now = later.holdings.get(key)
+  if (!before || !now) return 'innocent'
+  const straight = (totalBytes(before) * later.done) / first.done
+  return totalBytes(now) >= straight * MIN_STRAIGHT_GROWTH ? 'leak' : 'innocent'
+}
+
+export function totalBytes({ bytes, storeBytes }: HoldingCount): number {
+  return sum(bytes) + storeBytes
+}
+
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}

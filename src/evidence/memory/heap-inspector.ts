@@ -1,0 +1,97 @@
+/** The heap of this very isolate, seen through its inspector. For a child process that is thrown away afterwards. */
+import inspector from 'node:inspector'
+import { type HeapGraph, parseHeapSnapshot } from './heap-graph.ts'
+
+export interface HeapInspector {
+  /**
+   * Collects garbage and numbers every object that is alive now. What is allocated from now on and still alive at the
+   * next boundary gets a higher number than the one returned.
+   */
+  markBoundary(): number
+  takeSnapshot(): Promise<HeapGraph>
+  /** Collects what a boundary's collection leaves: what only weak references and caches of V8 still reach. */
+  collectEverything(): Promise<void>
+  /** The number of `globalThis`. */
+  globalId(): number
+  /** Calls `declaration`, the text of a function, with the object as `this`; throws what the function throws. */
+  callOn(objectId: number, declaration: string): void
+  post(method: string, params?: object): unknown
+  on(event: string, listener: (params: never) => void): void
+}
+
+export function openHeapInspector(): HeapInspector {
+  const session = new inspector.Session()
+  session.connect()
+
+  function post(method: string, params?: object): unknown {
+    let result: unknown
+    // An in-process session calls back before post returns.
+    session.post(method, params, function keepResult(error, value) {
+      if (error) throw error
+      result = value
+    })
+    return result
+  }
+
+  /** For what V8 does in a task of its own, when no JavaScript is on the stack. */
+  function postAsync(method: 'HeapProfiler.takeHeapSnapshot' | 'HeapProfiler.collectGarbage'): Promise<void> {
+    return new Promise(function runTask(resolve, reject) {
+      session.post(method, (error) => (error ? reject(error) : resolve()))
+    })
+  }
+
+  function numberLiveObjects(): void {
+    // Starting what has been started collects and numbers again without ending anything.
+    post('HeapProfiler.startTrackingHeapObjects', { trackAllocations: false })
+  }
+
+  /** Numbers the object that the expression makes, if it has no number yet. */
+  function numberOf(expression: string): number {
+    const { result } = post('Runtime.evaluate', { expression }) as { result: { objectId: string } }
+    numberLiveObjects()
+    const { heapSnapshotObjectId } = post('HeapProfiler.getHeapObjectId', { objectId: result.objectId }) as {
+      heapSnapshotObjectId: string
+    }
+    post('Runtime.releaseObject', { objectId: result.objectId })
+    return Number(heapSnapshotObjectId)
+  }
+
+  function markBoundary(): number {
+    // Numbered in one go, an object's number tells nothing about its age: the mark has to come after all others.
+    numberLiveObjects()
+    return numberOf('({})')
+  }
+
+  async function takeSnapshot(): Promise<HeapGraph> {
+    const chunks: string[] = []
+    function addChunk(message: { params: { chunk: string } }): void {
+      chunks.push(message.params.chunk)
+    }
+    session.on('HeapProfiler.addHeapSnapshotChunk', addChunk)
+    await postAsync('HeapProfiler.takeHeapSnapshot')
+    session.off('HeapProfiler.addHeapSnapshotChunk', addChunk)
+    return parseHeapSnapshot(chunks.join(''))
+  }
+
+  function callOn(objectId: number, declaration: string): void {
+    const { result } = post('HeapProfiler.getObjectByHeapObjectId', { objectId: String(objectId) }) as {
+      result: { objectId: string }
+    }
+    const { exceptionDetails } = post('Runtime.callFunctionOn', {
+      objectId: result.objectId,
+      functionDeclaration: declaration
+    }) as inspector.Runtime.CallFunctionOnReturnType
+    post('Runtime.releaseObject', { objectId: result.objectId })
+    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text)
+  }
+
+  return {
+    markBoundary,
+    globalId: () => numberOf('globalThis'),
+    takeSnapshot,
+    collectEverything: () => postAsync('HeapProfiler.collectGarbage'),
+    callOn,
+    post,
+    on: (event, listener) => void session.on(event, listener as never)
+  }
+}

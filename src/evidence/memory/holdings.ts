@@ -1,0 +1,171 @@
+/**
+ * Who holds what was allocated since the first boundary: every surviving object is followed up to the first one that
+ * was there before, and counted by the cohort (the span between two boundaries) that allocated it.
+ */
+import type { HeapGraph } from './heap-graph.ts'
+import { type HeldBy, nameOwner } from './held-by.ts'
+import type { RetainerIndex } from './retainer-index.ts'
+
+export interface Holding {
+  /** V8's id of the object that was there before. */
+  ownerId: number
+  /** The one variable or property of the owner that leads to all of it; empty where there are several or none. */
+  label: string
+  /** The owner is a scope, and what grows is the value of its variable `label`. */
+  isVariable: boolean
+  /** Null where no variable of the program leads to it. */
+  heldBy: HeldBy | null
+  /** Surviving objects and their bytes, by cohort. */
+  counts: number[]
+  bytes: number[]
+  /** The owner's own table, array or dictionary, which is replaced by a larger one as it grows. */
+  storeBytes: number
+  /** Objects by constructor. */
+  types: Map<string, { count: number; bytes: number }>
+}
+
+/** What programs make; the rest is V8's own (shapes, feedback, code), which settles by itself. */
+const PROGRAM_TYPES = new Set([
+  'object',
+  'string',
+  'concatenated string',
+  'sliced string',
+  'closure',
+  'regexp',
+  'number',
+  'symbol',
+  'bigint',
+  'array',
+  'native'
+])
+
+const STORE_LABELS = new Set(['elements', 'table', 'properties'])
+const NOBODY = -1
+
+/**
+ * @param boundaries from `markBoundary`, ascending: one before the first cohort, then one after each
+ * @param globalId V8's id of `globalThis`
+ * @returns the holdings by a key that stays the same in a later snapshot of the same process
+ */
+export function findHoldings(
+  graph: HeapGraph,
+  retainers: RetainerIndex,
+  boundaries: readonly number[],
+  globalId: number
+): Map<string, Holding> {
+  const first = boundaries[0] ?? 0
+  const last = boundaries.at(-1) ?? 0
+  const holdingOf = new Int32Array(graph.nodeCount).fill(NOBODY)
+  const holdings: Holding[] = []
+  const owners: number[] = []
+  const numberByKey = new Map<string, number>()
+
+  function isNew(node: number): boolean {
+    const id = graph.id(node)
+    return id > first && id <= last && PROGRAM_TYPES.has(graph.type(node))
+  }
+
+  function numberOfHolding(owner: number, edge: number): number {
+    const isVariable = graph.edgeType(edge) === 'context'
+    const key = `${graph.id(owner)}${isVariable ? ` ${graph.edgeLabel(edge)}` : ''}`
+    const known = numberByKey.get(key)
+    if (known !== undefined) {
+      const holding = holdings[known]
+      if (holding && holding.label !== labelOf(graph, edge)) holding.label = ''
+      return known
+    }
+    const label = labelOf(graph, edge)
+    const counts = new Array<number>(boundaries.length - 1).fill(0)
+    const bytes = [...counts]
+    const holding: Holding = {
+      ownerId: graph.id(owner),
+      label,
+      isVariable,
+      heldBy: null,
+      counts,
+      bytes,
+      storeBytes: 0,
+      types: new Map()
+    }
+    numberByKey.set(key, holdings.length)
+    owners.push(owner)
+    return holdings.push(holding) - 1
+  }
+
+  /** A program's objects first: V8's own often point at the same object by the way. */
+  function claim(fromProgram: boolean): void {
+    const queue: number[] = []
+    for (let node = 0; node < graph.nodeCount; node++) {
+      if (isNew(node) || PROGRAM_TYPES.has(graph.type(node)) !== fromProgram) continue
+      for (let edge = graph.firstEdge(node); edge < graph.firstEdge(node + 1); edge++) {
+        const target = graph.edgeTarget(edge)
+        if (graph.edgeType(edge) === 'weak' || !isNew(target) || holdingOf[target] !== NOBODY) continue
+        const { owner, via } = climbOutOfStore(graph, retainers, node, edge)
+        const number = numberOfHolding(owner, via)
+        holdingOf[target] = number
+        const holding = holdings[number]
+        if (holding && STORE_LABELS.has(graph.edgeLabel(edge))) holding.storeBytes += graph.selfBytes(target)
+        else if (holding) addSurvivor(holding, graph, target, boundaries)
+        queue.push(target)
+      }
+    }
+    spread(queue)
+  }
+
+  function spread(queue: number[]): void {
+    for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
+      const holding = holdings[holdingOf[node] ?? NOBODY]
+      if (!holding) continue
+      for (let edge = graph.firstEdge(node); edge < graph.firstEdge(node + 1); edge++) {
+        const target = graph.edgeTarget(edge)
+        if (graph.edgeType(edge) === 'weak' || holdingOf[target] !== NOBODY) continue
+        if (isNew(target)) {
+          holdingOf[target] = holdingOf[node] ?? NOBODY
+          addSurvivor(holding, graph, target, boundaries)
+          queue.push(target)
+        } else if (graph.type(target) === 'native' && graph.id(target) > last) {
+          // The bytes of a Buffer lie outside the heap and are numbered only now: they came with the Buffer.
+          holdingOf[target] = holdingOf[node] ?? NOBODY
+          addBytes(holding, graph, target, cohortOf(graph.id(node), boundaries))
+        }
+      }
+    }
+  }
+
+  claim(true)
+  claim(false)
+  for (const [number, holding] of holdings.entries()) {
+    holding.heldBy = nameOwner(graph, retainers, owners[number] ?? 0, holding, globalId)
+  }
+  return new Map([...numberByKey].map(([key, number]) => [key, holdings[number] as Holding]))
+}
+
+/** A table or an array's elements are no owner a person knows: what they belong to is. */
+function climbOutOfStore(graph: HeapGraph, retainers: RetainerIndex, node: number, edge: number) {
+  if (graph.type(node) !== 'array') return { owner: node, via: edge }
+  const holder = retainers.retainersOf(node).find((each) => STORE_LABELS.has(graph.edgeLabel(each.edge)))
+  return holder ? { owner: holder.node, via: holder.edge } : { owner: node, via: edge }
+}
+
+function labelOf(graph: HeapGraph, edge: number): string {
+  const type = graph.edgeType(edge)
+  return type === 'property' || type === 'context' ? graph.edgeLabel(edge) : ''
+}
+
+function addSurvivor(holding: Holding, graph: HeapGraph, node: number, boundaries: readonly number[]): void {
+  const cohort = cohortOf(graph.id(node), boundaries)
+  holding.counts[cohort] = (holding.counts[cohort] ?? 0) + 1
+  addBytes(holding, graph, node, cohort)
+}
+
+function addBytes(holding: Holding, graph: HeapGraph, node: number, cohort: number): void {
+  const size = graph.selfBytes(node)
+  holding.bytes[cohort] = (holding.bytes[cohort] ?? 0) + size
+  const type = graph.type(node) === 'object' ? graph.name(node) : `(${graph.type(node)})`
+  const total = holding.types.get(type) ?? { count: 0, bytes: 0 }
+  holding.types.set(type, { count: total.count + 1, bytes: total.bytes + size })
+}
+
+function cohortOf(id: number, boundaries: readonly number[]): number {
+  return boundaries.findIndex((boundary) => id <= boundary) - 1
+}

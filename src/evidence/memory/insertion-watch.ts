@@ -1,0 +1,106 @@
+/**
+ * Finds the line that inserts: the container's own methods are wrapped, and whoever calls one that makes it larger is
+ * asked for its place. Runs in a process that is thrown away afterwards.
+ */
+import { type CallSite, findCallSite } from '../call-site.ts'
+import type { SourceTree } from '../source-tree.ts'
+
+export interface InsertionWatch {
+  /** @param container a Map, Set or array; anything else is left alone. @returns whether it can be watched */
+  watch(container: unknown): boolean
+  watchTimers(): void
+  /** The place that inserted most often, or undefined where none did. */
+  mostFrequent(): CallSite | undefined
+  readonly insertions: number
+}
+
+type Method = (this: unknown, ...values: unknown[]) => unknown
+
+const INSERTING_METHODS = ['set', 'add', 'push', 'unshift', 'splice']
+/** Node's own frames, as those of an EventEmitter, stand above the caller's. */
+const STACK_FRAMES = 30
+
+export function createInsertionWatch(sources: SourceTree): InsertionWatch {
+  const counts = new Map<string, { site: CallSite; count: number }>()
+  let insertions = 0
+
+  function recordCaller(): void {
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = STACK_FRAMES
+    const site = findCallSite(new Error().stack ?? '', sources)
+    Error.stackTraceLimit = stackTraceLimit
+    insertions += 1
+    if (!site) return
+    const key = `${site.file}:${site.line}`
+    counts.set(key, { site, count: (counts.get(key)?.count ?? 0) + 1 })
+  }
+
+  function wrap(container: object, name: string): void {
+    const original = Reflect.get(container, name) as Method
+    function insertAndRecord(this: unknown, ...values: unknown[]): unknown {
+      const before = sizeOf(container)
+      const result = original.apply(this, values)
+      if (sizeOf(container) > before) recordCaller()
+      return result
+    }
+    Object.defineProperty(container, name, {
+      value: insertAndRecord,
+      configurable: true,
+      writable: true,
+      enumerable: false
+    })
+  }
+
+  function watch(container: unknown): boolean {
+    if (!isCollection(container)) return false
+    for (const name of INSERTING_METHODS.filter((each) => each in container)) wrap(container, name)
+    return true
+  }
+
+  function watchTimers(): void {
+    for (const name of ['setTimeout', 'setInterval'] as const) {
+      const original = globalThis[name] as unknown as Method
+      const startAndRecord: Method = function startAndRecord(...values) {
+        recordCaller()
+        return original.apply(this, values)
+      }
+      Object.defineProperty(globalThis, name, { value: startAndRecord, configurable: true, writable: true })
+    }
+  }
+
+  return {
+    watch,
+    watchTimers,
+    mostFrequent: () => [...counts.values()].sort((a, b) => b.count - a.count)[0]?.site,
+    get insertions() {
+      return insertions
+    }
+  }
+}
+
+export function isCollection(value: unknown): value is Map<unknown, unknown> | Set<unknown> | unknown[] {
+  return value instanceof Map || value instanceof Set || Array.isArray(value)
+}
+
+/** Entries, elements, characters or bytes; of any other object its properties; 0 for what has no size. */
+export function sizeOf(value: unknown): number {
+  if (value instanceof Map || value instanceof Set) return value.size
+  if (Array.isArray(value) || typeof value === 'string') return value.length
+  if (ArrayBuffer.isView(value)) return value.byteLength
+  return typeof value === 'object' && value !== null ? Object.keys(value).length : 0
+}
+
+/** @returns whether it could be emptied */
+export function clear(container: unknown): boolean {
+  if (container instanceof Map || container instanceof Set) container.clear()
+  else if (Array.isArray(container)) container.length = 0
+  else if (isDictionary(container)) for (const key of Object.keys(container)) delete container[key]
+  else return false
+  return true
+}
+
+function isDictionary(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === null || prototype === Object.prototype
+}

@@ -1,0 +1,68 @@
+/**
+ * The process of one leak check. The parent sends a LeakCheckJob; the child answers with its findings or with why
+ * there are none, and ends. It also ends when its parent lets go of it or dies, even in the midst of an endless loop.
+ */
+import path from 'node:path'
+import process from 'node:process'
+import { Worker } from 'node:worker_threads'
+import { createSourceTree } from '../source-tree.ts'
+import { checkWorkload } from './check-workload.ts'
+import type { LeakFindings } from './leak-report.ts'
+import type { Workload } from './workload-run.ts'
+
+export interface LeakCheckJob {
+  /** URL of the module that exports `iterate`. */
+  workloadUrl: string
+  /** For the module's `prepare`. */
+  input: unknown
+  iterations: number
+  /** The repository whose lines are named. */
+  rootDir: string
+}
+
+export type LeakCheckMessage =
+  | { type: 'progress'; done: number }
+  | { type: 'findings'; findings: LeakFindings }
+  | { type: 'failure'; reason: string }
+
+const WATCHDOG = new URL('./leak-check-watchdog.ts', import.meta.url)
+/** Its frames stand above those of whoever inserts. */
+const WATCHING_FILE = path.join(import.meta.dirname, 'insertion-watch.ts')
+
+// Ctrl-C reaches every process of the terminal; this one ends with its parent.
+process.on('SIGINT', () => {})
+process.once('disconnect', () => process.exit())
+process.once('message', (job: LeakCheckJob) => void runJob(job))
+new Worker(WATCHDOG, { workerData: { parentPid: process.ppid } }).unref()
+
+async function runJob(job: LeakCheckJob): Promise<void> {
+  send(await concludeJob(job), () => process.exit())
+}
+
+async function concludeJob({
+  workloadUrl,
+  input,
+  iterations,
+  rootDir
+}: LeakCheckJob): Promise<LeakCheckMessage> {
+  try {
+    const workload = (await import(workloadUrl)) as Workload
+    await workload.prepare?.(input)
+    const sources = createSourceTree(rootDir, [
+      path.relative(rootDir, WATCHING_FILE).split(path.sep).join('/')
+    ])
+    const findings = await checkWorkload(workload, iterations, sources, (done) =>
+      send({ type: 'progress', done })
+    )
+    return { type: 'findings', findings }
+  } catch (error) {
+    return {
+      type: 'failure',
+      reason: `the workload failed: ${error instanceof Error ? error.message : error}`
+    }
+  }
+}
+
+function send(message: LeakCheckMessage, onSent = () => {}): void {
+  process.send?.(message, undefined, {}, onSent)
+}

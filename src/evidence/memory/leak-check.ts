@@ -1,0 +1,135 @@
+/** Checks a workload for leaks in a process of its own, which is killed when it takes too long or too much. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import os from 'node:os'
+import { performance } from 'node:perf_hooks'
+import type { LeakCheckJob, LeakCheckMessage } from './leak-check-child.ts'
+import type { LeakFindings, LeakReport } from './leak-report.ts'
+import { BYTES_PER_MB } from './megabytes.ts'
+import { readRssBytes } from './process-memory.ts'
+
+export interface LeakCheckOptions {
+  iterations: number
+  /** URL of the module that exports `iterate`. */
+  workloadUrl: string
+  /** For the module's `prepare`; anything the structured clone algorithm takes. */
+  input?: unknown
+  /** The repository whose lines are named. */
+  rootDir: string
+  /** What the answer says was judged. */
+  judged: string
+  timeLimitMs?: number
+  memoryLimitBytes?: number
+  /** Ends the check, as when the service closes. */
+  signal?: AbortSignal | undefined
+}
+
+const CHILD = new URL('./leak-check-child.ts', import.meta.url)
+const TIME_LIMIT_MS = 25_000
+const HEAP_LIMIT_MB = 384
+/** The heap's limit does not bound Buffers, nor what V8 keeps about the heap while it is watched. */
+const MEMORY_LIMIT_BYTES = 768 * BYTES_PER_MB
+const WATCH_EVERY_MS = 50
+/** Live requests come first. */
+const NICENESS = 10
+
+interface Outcome {
+  findings?: LeakFindings
+  /** Why there are no findings. */
+  reason: string
+}
+
+/** Never rejects for what the workload does: a workload that hangs, crashes or is killed is `inconclusive`. */
+export async function checkForLeaks(options: LeakCheckOptions): Promise<LeakReport> {
+  const startedAt = performance.now()
+  const watched = watchChild(forkChild(), options)
+  const { findings, reason } = await watched.outcome
+  const { cpu_ms = 0, ...concluded } = findings ?? inconclusive(reason, watched.iterationsDone())
+  return {
+    iterations: options.iterations,
+    ...concluded,
+    judged: options.judged,
+    cost: {
+      duration_ms: Math.round(performance.now() - startedAt),
+      cpu_ms,
+      peak_rss_mb: Math.round(watched.peakRssBytes() / BYTES_PER_MB)
+    }
+  }
+}
+
+/** None of our own arguments and environment go with it: an inherited `--import` would start tracing there as well. */
+function forkChild(): ChildProcess {
+  const child = fork(CHILD, {
+    execArgv: [`--max-old-space-size=${HEAP_LIMIT_MB}`],
+    env: {},
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc']
+  })
+  if (child.pid !== undefined) os.setPriority(child.pid, NICENESS)
+  return child
+}
+
+function watchChild(child: ChildProcess, options: LeakCheckOptions) {
+  const { timeLimitMs = TIME_LIMIT_MS, memoryLimitBytes = MEMORY_LIMIT_BYTES, signal } = options
+  let outcome: Outcome | undefined
+  let iterationsDone = 0
+  let peakRssBytes = 0
+
+  function kill(reason: string): void {
+    outcome ??= { reason }
+    child.kill('SIGKILL')
+  }
+
+  function receive(message: LeakCheckMessage): void {
+    if (message.type === 'progress') iterationsDone = message.done
+    else if (message.type === 'findings') outcome = { findings: message.findings, reason: '' }
+    else outcome = { reason: message.reason }
+  }
+
+  async function watchMemory(): Promise<void> {
+    const rssBytes = child.pid === undefined ? undefined : await readRssBytes(child.pid)
+    peakRssBytes = Math.max(peakRssBytes, rssBytes ?? 0)
+    if (peakRssBytes > memoryLimitBytes) {
+      kill(`it took more than ${Math.round(memoryLimitBytes / BYTES_PER_MB)} MB of memory and was killed`)
+    }
+  }
+
+  async function run(): Promise<Outcome> {
+    const deadline = setTimeout(
+      () => kill(`it did not end within ${timeLimitMs / 1000} s and was killed`),
+      timeLimitMs
+    )
+    const watch = setInterval(() => void watchMemory(), WATCH_EVERY_MS)
+    const abort = () => kill('it was called off')
+    signal?.addEventListener('abort', abort, { once: true })
+    const exited = once(child, 'exit').catch((error: Error) => [null, error.message])
+    child.on('message', receive)
+    const { iterations, workloadUrl, input, rootDir } = options
+    child.send({ iterations, workloadUrl, input, rootDir } satisfies LeakCheckJob, () => {})
+    const [exitCode, killedBy] = await exited
+    clearTimeout(deadline)
+    clearInterval(watch)
+    signal?.removeEventListener('abort', abort)
+    return outcome ?? { reason: `its process died (${killedBy ?? `exit code ${exitCode}`})` }
+  }
+
+  return { outcome: run(), iterationsDone: () => iterationsDone, peakRssBytes: () => peakRssBytes }
+}
+
+function inconclusive(reason: string, iterationsRun: number): LeakFindings {
+  return {
+    iterations_run: iterationsRun,
+    final_growth_mb: 0,
+    average_growth_per_iteration_mb: 0,
+    leak_detected: false,
+    verdict: 'inconclusive',
+    reason,
+    growth_bytes_per_iteration: 0,
+    retained_by: null,
+    allocated_at: null,
+    growing_types: [],
+    proof: null,
+    history_mb: [],
+    cpu_ms: 0
+  }
+}
