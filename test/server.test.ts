@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { after, test } from 'node:test'
-import { sendJson, until } from './service.ts'
+import { sendJson, startHeldModel, until } from './service.ts'
 
 const root = join(import.meta.dirname, '..')
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
@@ -87,33 +87,6 @@ function ask(url: string) {
     { query: 'What are the data retention rules?' },
     { 'x-force-sample': '1' }
   )
-}
-
-/** A model that tells when it is asked and answers when it is told to: a request held in flight. */
-async function startHeldModel() {
-  const asked = Promise.withResolvers<void>()
-  const released = Promise.withResolvers<void>()
-  const server = createServer(async (request, response) => {
-    request.resume()
-    asked.resolve()
-    await released.promise
-    response.setHeader('content-type', 'application/json')
-    response.end(
-      JSON.stringify({
-        model: 'gpt-4',
-        choices: [{ message: { content: 'the answer' } }],
-        usage: { prompt_tokens: 1, completion_tokens: 1 }
-      })
-    )
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  after(() => {
-    server.close()
-    server.closeAllConnections()
-  })
-  const { port } = server.address() as AddressInfo
-  return { baseUrl: `http://127.0.0.1:${port}/v1`, asked: asked.promise, release: released.resolve }
 }
 
 /** An OTLP/HTTP backend that keeps the names of the spans it got. */

@@ -2,7 +2,10 @@
  * The whole service in this process, as `npm start` makes it, with its sampled spans kept in memory. Import
  * this before anything that loads fastify or pg: telemetry has to be there first.
  */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { after } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace'
 import { register } from 'import-in-the-middle/register-hooks.mjs'
@@ -45,34 +48,37 @@ export async function startService(env: Record<string, string> = {}) {
   const logLines: LogLine[] = []
   const logger = createLogger(config.logLevel, { write: (line) => void logLines.push(JSON.parse(line)) })
 
+  const apps: { close(): Promise<unknown> }[] = []
+
   /** Another app on the same database and model: for what another configuration changes. */
   async function listen(changes: Partial<Config> = {}, otherModel = model) {
     const app = await buildApp(
       { ...config, ...changes },
       { logger, telemetry, database, model: otherModel, faults, heapWatch }
     )
+    apps.push(app)
     await app.listen({ port: 0, host: '127.0.0.1' })
     return { app, url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}` }
   }
 
-  const { app, url } = await listen()
+  const { url } = await listen()
   async function close(): Promise<void> {
-    await app.close()
+    await Promise.all(apps.map((app) => app.close()))
     heapWatch.stop()
     await Promise.all([database.close(), simulated.close(), telemetry.shutdown()])
   }
   return { url, telemetry, database, faults, logLines, listen, close }
 }
 
-/** Polls until `find` finds something; fails after 30 s. */
+/** Polls until `find` finds something; fails after 20 s. */
 export async function until<T>(find: () => T | undefined | false): Promise<T> {
-  const deadline = Date.now() + 30_000
+  const deadline = Date.now() + 20_000
   while (Date.now() < deadline) {
     const found = find()
     if (found !== undefined && found !== false) return found
     await delay(5)
   }
-  throw new Error(`not within 30 s: ${find}`)
+  throw new Error(`not within 20 s: ${find}`)
 }
 
 /** The spans of a trace, once its server span has ended; that may be after the answer has arrived. */
@@ -111,4 +117,31 @@ export async function sendJson<Body = AnswerBody>(
     body: JSON.stringify(body)
   })
   return { status: response.status, headers: response.headers, body: (await response.json()) as Body }
+}
+
+/** A model that tells when it is asked and answers when it is told to: a request held in flight. */
+export async function startHeldModel() {
+  const asked = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  const server = createServer(async (request, response) => {
+    request.resume()
+    asked.resolve()
+    await released.promise
+    response.setHeader('content-type', 'application/json')
+    response.end(
+      JSON.stringify({
+        model: 'gpt-4',
+        choices: [{ message: { content: 'the answer' } }],
+        usage: { prompt_tokens: 1, completion_tokens: 1 }
+      })
+    )
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const { port } = server.address() as AddressInfo
+  return { baseUrl: `http://127.0.0.1:${port}/v1`, asked: asked.promise, release: released.resolve }
 }

@@ -228,12 +228,8 @@ test('a failure is on the spans it concerns and hidden from the caller', async (
   })
   await new Promise<void>((resolve) => void broken.listen(0, '127.0.0.1', resolve))
   const baseUrl = `http://127.0.0.1:${(broken.address() as AddressInfo).port}`
-  const { app, url } = await service.listen(
-    {},
-    createModelClient({ baseUrl, model: 'gpt-4', timeoutMs: 5000 })
-  )
+  const { url } = await service.listen({}, createModelClient({ baseUrl, model: 'gpt-4', timeoutMs: 5000 }))
   const { status, headers, body } = await sendJson(`${url}/query`, 'POST', { query: question })
-  await app.close()
   broken.close()
 
   const { traceId } = parseTraceResponse(headers)
