@@ -8,13 +8,13 @@ import { isLoopback } from './config.ts'
 import { openDatabase } from './database/database.ts'
 import { createDiagnostician } from './diagnosis/run-diagnosis.ts'
 import { startHeapWatch } from './evidence/heap-watch.ts'
-import { createSourceTree } from './evidence/source-tree.ts'
 import { createFaultRegistry } from './faults.ts'
 import { createModelClient } from './model/client.ts'
 import { startSimulatedModel } from './model/simulator.ts'
 import { closeOnSignals, exitOnCrash } from './process-end.ts'
 import { config, logger, telemetry } from './telemetry/start.ts'
 
+const ROOT_DIR = resolve(import.meta.dirname, '..')
 const MODEL_TIMEOUT_MS = 60_000
 /** Own files that only pass calls on: no chain of calls needs to show them. */
 const PLUMBING = [
@@ -72,7 +72,6 @@ async function main(): Promise<void> {
     openModel()
   ])
   const faults = createFaultRegistry(config.faults)
-  const sources = createSourceTree(resolve(import.meta.dirname, '..'), PLUMBING)
   const app = await buildApp(config, {
     logger,
     telemetry,
@@ -81,7 +80,7 @@ async function main(): Promise<void> {
     faults,
     heapWatch: startHeapWatch(),
     diagnostician: config.tracingEnabled
-      ? createDiagnostician({ sources, minCpuMs: config.diagnosisMinCpuMs })
+      ? createDiagnostician({ rootDir: ROOT_DIR, plumbing: PLUMBING, minCpuMs: config.diagnosisMinCpuMs })
       : undefined
   })
   closeOnSignals(logger, app, [model.close, () => database.close(), () => telemetry.shutdown()])

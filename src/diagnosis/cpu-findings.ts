@@ -6,7 +6,7 @@ import type { SourceTree } from '../evidence/source-tree.ts'
 import type { SpanTree } from '../evidence/span-tree.ts'
 import type { Evidence } from '../evidence/window.ts'
 import { type Finding, round } from './finding.ts'
-import { BLOCKING_CPU_SHARE, percent, suggestFix } from './suggestion.ts'
+import { percent, suggestFix } from './suggestion.ts'
 import { MIN_BACKGROUND_SHARE, MIN_FAULT_SAMPLES, MIN_REPORTED_CPU_MS, OUTLIER_FACTOR } from './thresholds.ts'
 
 interface Cost {
@@ -26,15 +26,15 @@ export function findCpuFindings(
 ): Finding[] {
   const hotFunctions = mergeInlined(findHotFunctions(evidence.samples, tree, evidence.lines, sources))
   const msBySpan = new Map<string, number>()
-  for (const { spanName, wallMs } of hotFunctions) {
-    msBySpan.set(spanName, (msBySpan.get(spanName) ?? 0) + wallMs)
+  for (const { spanName, costMs } of hotFunctions) {
+    msBySpan.set(spanName, (msBySpan.get(spanName) ?? 0) + costMs)
   }
   return hotFunctions.flatMap((hot) => {
     const isOutside = hot.spanName === OUTSIDE_SPANS
     const cost = isOutside ? costOutsideSpans(hot, tree, evidence) : costPerRequest(hot, tree, minCpuMs)
     if (cost.msPerRequest < MIN_REPORTED_CPU_MS || hot.samples < 2) return []
     const growth = cost.isFault ? fitGrowth(tree.byName.get(hot.spanName) ?? [], tree) : undefined
-    return [toFinding(hot, cost, growth, hot.wallMs / (msBySpan.get(hot.spanName) ?? hot.wallMs), sources)]
+    return [toFinding(hot, cost, growth, hot.costMs / (msBySpan.get(hot.spanName) ?? hot.costMs), sources)]
   })
 }
 
@@ -59,11 +59,11 @@ function mergeInlined(hotFunctions: HotFunction[]): HotFunction[] {
 
 function absorb(into: HotFunction, hot: HotFunction): void {
   into.samples += hot.samples
-  into.wallMs += hot.wallMs
-  into.cpuMs += hot.cpuMs
+  into.costMs += hot.costMs
+  into.blockedMs += hot.blockedMs
   into.gcMs += hot.gcMs
-  for (const [request, ms] of hot.msByRequest) {
-    into.msByRequest.set(request, (into.msByRequest.get(request) ?? 0) + ms)
+  for (const [request, ms] of hot.costByRequest) {
+    into.costByRequest.set(request, (into.costByRequest.get(request) ?? 0) + ms)
   }
 }
 
@@ -90,13 +90,13 @@ function costPerRequest(hot: HotFunction, tree: SpanTree, minCpuMs: number): Cos
 function costOutsideSpans(hot: HotFunction, tree: SpanTree, { startMs, endMs }: Evidence): Cost {
   const requests = Math.max(tree.requests.length, 1)
   return {
-    msPerRequest: hot.wallMs / requests,
+    msPerRequest: hot.costMs / requests,
     affected: requests,
     requests,
     isFault:
       hot.file !== null &&
       hot.samples >= MIN_FAULT_SAMPLES &&
-      hot.wallMs >= MIN_BACKGROUND_SHARE * (endMs - startMs)
+      hot.costMs >= MIN_BACKGROUND_SHARE * (endMs - startMs)
   }
 }
 
@@ -111,7 +111,7 @@ function listCosts(hot: HotFunction, tree: SpanTree): number[] {
     if (request !== undefined) finished.set(request, (finished.get(request) ?? true) && span.ended)
   }
   const costs = [...finished].map(([request, isFinished]) => ({
-    ms: hot.msByRequest.get(request) ?? 0,
+    ms: hot.costByRequest.get(request) ?? 0,
     isFinished
   }))
   const known = costs.filter(({ isFinished }) => isFinished).map(({ ms }) => ms)
@@ -192,9 +192,9 @@ function describeEvidence(
       ? [`inside the loop of lines ${loop.startLine} to ${loop.endLine}`]
       : []),
     ...describeCallees(hot),
-    ...(hot.gcMs > hot.wallMs / 100 ? [`${percent(hot.gcMs / hot.wallMs)} of it is garbage collection`] : []),
-    ...(hot.cpuMs < hot.wallMs * BLOCKING_CPU_SHARE
-      ? [`only ${percent(hot.cpuMs / hot.wallMs)} of it is computing; the rest blocks`]
+    ...(hot.gcMs > hot.costMs / 100 ? [`${percent(hot.gcMs / hot.costMs)} of it is garbage collection`] : []),
+    ...(hot.blockedMs > hot.costMs / 10
+      ? [`${percent(hot.blockedMs / hot.costMs)} of it blocks in a system call`]
       : []),
     ...(growth ? [describeGrowth(growth)] : [])
   ]
@@ -210,7 +210,7 @@ function describeLines(hot: HotFunction): string[] {
 function describeCallees(hot: HotFunction): string[] {
   const callees = [...hot.callees].sort((a, b) => b[1] - a[1]).slice(0, 3)
   if (callees.length === 0) return []
-  return [`beneath it: ${callees.map(([name, ms]) => `${name} ${percent(ms / hot.wallMs)}`).join(', ')}`]
+  return [`beneath it: ${callees.map(([name, ms]) => `${name} ${percent(ms / hot.costMs)}`).join(', ')}`]
 }
 
 function describeGrowth({ attribute, exponent, low, high, points }: Growth): string {

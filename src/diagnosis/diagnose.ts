@@ -21,7 +21,7 @@ export function diagnose(evidence: Evidence, { sources, minCpuMs }: DiagnoseOpti
   const times = measureSpanTimes(tree, evidence.samples)
   const findings = [
     ...findCpuFindings(evidence, tree, sources, minCpuMs),
-    ...findSqlFindings(tree, sources),
+    ...findSqlFindings(tree, evidence.samples, sources),
     ...findWaitingFindings(times)
   ].sort(byRank)
   return {

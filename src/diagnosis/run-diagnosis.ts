@@ -1,11 +1,15 @@
 /** Opens a window on live traffic, closes it as soon as the evidence suffices, and keeps what was concluded. */
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { buildFlameTree, type FlameNode } from '../evidence/flame-tree.ts'
+import { Worker } from 'node:worker_threads'
+import type { FlameNode } from '../evidence/flame-tree.ts'
+import { createShallowSourceTree } from '../evidence/source-tree.ts'
 import { spanRecorder } from '../evidence/span-recorder.ts'
 import { buildSpanTree, type SpanTree } from '../evidence/span-tree.ts'
 import { type Evidence, type EvidenceWindow, openEvidenceWindow } from '../evidence/window.ts'
 import { type DiagnoseOptions, diagnose } from './diagnose.ts'
+import type { Conclusion, DiagnosisSettings } from './diagnosis-worker.ts'
 import type { Diagnosis } from './finding.ts'
 import { MIN_FAULT_SAMPLES } from './thresholds.ts'
 
@@ -47,6 +51,7 @@ export class NoRequestsError extends Error {
 }
 
 const KEPT_DIAGNOSES = 20
+const WORKER_HEAP_MB = 512
 /** A look takes a few milliseconds of the main thread. */
 const CHECK_EVERY_MS = 500
 /** With this many requests a window closes early, … */
@@ -56,7 +61,7 @@ const QUIET_MS = 500
 /** Three times what a fault needs: the line is to be right, not just the function. */
 const ENOUGH_SAMPLES = 3 * MIN_FAULT_SAMPLES
 
-export function createDiagnostician(options: DiagnoseOptions): Diagnostician {
+export function createDiagnostician(settings: DiagnosisSettings): Diagnostician {
   const kept = new Map<string, DiagnosisRecord>()
   let isRunning = false
 
@@ -64,7 +69,7 @@ export function createDiagnostician(options: DiagnoseOptions): Diagnostician {
     if (isRunning || spanRecorder.isOpen) throw new DiagnosisRunningError()
     isRunning = true
     try {
-      const record = await observe(seconds, options)
+      const record = await observe(seconds, settings)
       keep(record)
       const { flame: _, ...diagnosis } = record
       return diagnosis
@@ -89,24 +94,36 @@ export function createDiagnostician(options: DiagnoseOptions): Diagnostician {
   }
 }
 
-async function observe(seconds: number, options: DiagnoseOptions): Promise<DiagnosisRecord> {
+async function observe(seconds: number, settings: DiagnosisSettings): Promise<DiagnosisRecord> {
   const window = openEvidenceWindow()
-  await untilEvidenceSuffices(window, seconds * 1000, options)
-  const evidence = await window.close()
-  if (evidence.spans.length === 0) throw new NoRequestsError(seconds)
-  const tree = buildSpanTree(evidence.spans)
-  return {
-    id: randomUUID(),
-    ...diagnose(evidence, options),
-    flame: buildFlameTree(evidence.samples, tree, evidence.lines, options.sources)
+  const worker = startWorker()
+  try {
+    await untilEvidenceSuffices(window, seconds * 1000, settings)
+    const evidence = await window.close()
+    if (evidence.spans.length === 0) throw new NoRequestsError(seconds)
+    worker.postMessage([evidence, settings])
+    const [{ diagnosis, flame }] = (await once(worker, 'message')) as [Conclusion]
+    return { id: randomUUID(), ...diagnosis, flame }
+  } finally {
+    await worker.terminate()
   }
+}
+
+function startWorker(): Worker {
+  return new Worker(new URL('./diagnosis-worker.ts', import.meta.url), {
+    // Not the parent's: a preloaded telemetry/start.ts would start a second service's worth of tracing.
+    execArgv: [],
+    env: {},
+    resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB }
+  })
 }
 
 async function untilEvidenceSuffices(
   window: EvidenceWindow,
   ceilingMs: number,
-  options: DiagnoseOptions
+  settings: DiagnosisSettings
 ): Promise<void> {
+  const options = { minCpuMs: settings.minCpuMs, sources: createShallowSourceTree(settings.rootDir) }
   const deadline = Date.now() + ceilingMs
   while (Date.now() < deadline) {
     await delay(Math.min(CHECK_EVERY_MS, deadline - Date.now()))

@@ -1,5 +1,6 @@
 /** Findings about SQL: statements that repeat under one span, and statements that are slow by themselves. */
 import type { CallSite } from '../evidence/call-site.ts'
+import type { CpuSample } from '../evidence/cpu-samples.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
 import type { SpanTree } from '../evidence/span-tree.ts'
 import {
@@ -11,10 +12,14 @@ import {
 import { type Finding, round } from './finding.ts'
 import { MIN_SLOW_STATEMENT_MS } from './thresholds.ts'
 
-export function findSqlFindings(tree: SpanTree, sources: SourceTree): Finding[] {
+export function findSqlFindings(
+  tree: SpanTree,
+  samples: readonly CpuSample[],
+  sources: SourceTree
+): Finding[] {
   return [
     ...findRepeatedStatements(tree, sources).map((repeated) => toRepeatedFinding(repeated, tree, sources)),
-    ...findSlowStatements(tree, sources, MIN_SLOW_STATEMENT_MS).map((slow) =>
+    ...findSlowStatements(tree, samples, sources, MIN_SLOW_STATEMENT_MS).map((slow) =>
       toSlowFinding(slow, tree, sources)
     )
   ]

@@ -12,9 +12,6 @@ export interface HotLineFacts {
   growth?: Growth | undefined
 }
 
-/** A function that computes this little of its time on the thread waits inside a synchronous call. */
-export const BLOCKING_CPU_SHARE = 0.3
-
 type Rule = (facts: HotLineFacts) => string | undefined
 
 /** The first that applies is given: the most specific stand first. */
@@ -59,12 +56,12 @@ function suggestForSynchronousCall({ hot, source, place }: HotLineFacts): string
 }
 
 function suggestForBlocking({ hot, place }: HotLineFacts): string | undefined {
-  if (hot.cpuMs > hot.wallMs * BLOCKING_CPU_SHARE) return undefined
+  if (hot.blockedMs < hot.costMs / 2) return undefined
   return `${place} blocks the event loop without computing: it waits inside a synchronous call. Use an asynchronous one.`
 }
 
 function suggestForGarbage({ hot, place }: HotLineFacts): string | undefined {
-  const share = hot.gcMs / hot.wallMs
+  const share = hot.gcMs / hot.costMs
   if (share < 0.3) return undefined
   return `${percent(share)} of it is garbage collection: allocate less around ${place} (reuse, or build the result once).`
 }
@@ -105,7 +102,7 @@ function mainCallee(hot: HotFunction): [name: string | undefined, share: number]
       name = callee
     }
   }
-  return [name, most / hot.wallMs]
+  return [name, most / hot.costMs]
 }
 
 /** @param share 0..1 @returns e.g. `37 %` */

@@ -21,6 +21,13 @@ export interface CpuSample {
   wallMs: number
   /** CPU time the thread used since the sample before, in ms. */
   cpuMs: number
+  /**
+   * What the sample takes from the thread, in ms: its CPU time, since on a crowded machine wall time is mostly
+   * waiting for a core; but its wall time where it blocks in a system call. 0 while the thread idles.
+   */
+  costMs: number
+  /** True where it blocks in a system call instead of computing. */
+  isBlocked: boolean
   spanId?: string
   traceId?: string
   /** Leaf first. */
@@ -29,7 +36,10 @@ export interface CpuSample {
 
 const ANONYMOUS = /^\(anonymous(:L#\d+)?(:C#\d+)?\)$/
 const NON_JS_THREADS = 'Non JS threads activity'
+export const GARBAGE_COLLECTION = 'Garbage Collection'
 const NANOS_PER_MS = 1e6
+/** A thread that computes so little of a sampled interval waits inside a call. */
+const MAX_BLOCKED_CPU_SHARE = 0.3
 
 /**
  * @param profile as @datadog/pprof serializes it, with the labels of `profiler.ts`
@@ -37,26 +47,40 @@ const NANOS_PER_MS = 1e6
  */
 export function decodeCpuSamples(profile: Profile): CpuSample[] {
   const framesOf = createFrameReader(profile)
+  // Where the platform measures no CPU time of threads all of it reads 0.
+  const hasCpuTime = profile.sample.some((sample) => Number(sample.value[2] ?? 0) > 0)
   const samples: CpuSample[] = []
   for (const sample of profile.sample) {
     const frames = framesOf(sample)
     if (frames[0]?.functionName === NON_JS_THREADS) continue
-    samples.push(decodeSample(profile, sample, frames))
+    samples.push(decodeSample(profile, sample, frames, hasCpuTime))
   }
   return samples.sort(byTimestamp)
+}
+
+/** JavaScript computes; only the runtime's own functions make system calls. */
+function mayBlock(leaf: Frame | undefined): boolean {
+  if (!leaf || leaf.functionName === GARBAGE_COLLECTION || leaf.functionName.startsWith('RegExp: '))
+    return false
+  return leaf.file === '' || leaf.file.startsWith('node:')
 }
 
 function byTimestamp(a: CpuSample, b: CpuSample): number {
   return a.timestampMicros - b.timestampMicros
 }
 
-function decodeSample(profile: Profile, sample: Sample, frames: Frame[]): CpuSample {
+function decodeSample(profile: Profile, sample: Sample, frames: Frame[], hasCpuTime: boolean): CpuSample {
   const spanId = stringLabel(profile, sample, LABEL.spanId)
   const traceId = stringLabel(profile, sample, LABEL.traceId)
+  const wallMs = Number(sample.value[1] ?? 0) / NANOS_PER_MS
+  const cpuMs = Number(sample.value[2] ?? 0) / NANOS_PER_MS
+  const isBlocked = hasCpuTime && mayBlock(frames[0]) && cpuMs < wallMs * MAX_BLOCKED_CPU_SHARE
   return {
     timestampMicros: Number(findLabel(profile, sample, LABEL.timestampMicros)?.num ?? 0),
-    wallMs: Number(sample.value[1] ?? 0) / NANOS_PER_MS,
-    cpuMs: Number(sample.value[2] ?? 0) / NANOS_PER_MS,
+    wallMs,
+    cpuMs,
+    costMs: wallMs === 0 || isBlocked || !hasCpuTime ? wallMs : cpuMs,
+    isBlocked,
     ...(spanId === undefined ? {} : { spanId }),
     ...(traceId === undefined ? {} : { traceId }),
     frames

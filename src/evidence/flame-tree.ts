@@ -1,11 +1,11 @@
 /** Folds the labelled samples into a tree for a flame graph: span → our functions with their lines → callees. */
 import type { CpuSample, Frame } from './cpu-samples.ts'
 import { heaviestLine } from './hot-functions.ts'
-import type { LineIndex } from './line-index.ts'
+import { type LineIndex, linesOfFrame } from './line-index.ts'
 import type { SourceTree } from './source-tree.ts'
 import type { SpanTree } from './span-tree.ts'
 
-/** The shape d3-flame-graph reads; `value` is ms of wall time on the main thread, callees included. */
+/** The shape d3-flame-graph reads; `value` is ms that it took from the main thread, callees included. */
 export interface FlameNode {
   name: string
   /** Relative path, for a frame of our own. */
@@ -25,11 +25,11 @@ export function buildFlameTree(
   const root: FlameNode = { name: 'all requests', value: 0, children: [] }
   for (const sample of samples) {
     const span = tree.find(sample.spanId)
-    if (!span || sample.wallMs === 0) continue
-    let node = grow(root, { name: span.name }, sample.wallMs)
-    root.value += sample.wallMs
+    if (!span || sample.costMs === 0) continue
+    let node = grow(root, { name: span.name }, sample.costMs)
+    root.value += sample.costMs
     for (let depth = sample.frames.length - 1; depth >= 0; depth--) {
-      node = grow(node, describeFrame(sample.frames, depth, lines, sources), sample.wallMs)
+      node = grow(node, describeFrame(sample.frames, depth, lines, sources), sample.costMs)
     }
   }
   return root
@@ -49,7 +49,7 @@ function describeFrame(frames: Frame[], depth: number, lines: LineIndex, sources
   const frame = frames[depth] as Frame
   const functionName = frame.functionName || '(anonymous)'
   if (!sources.isOwn(frame.file)) return { name: functionName }
-  const weights = depth === 0 ? lines.topLines(frames) : lines.callLines(frames, depth)
+  const weights = linesOfFrame(lines, frames, depth)
   const line = heaviestLine(weights) ?? frame.startLine
   const file = sources.relativePath(frame.file)
   return { name: `${functionName} ${file}:${line}`, file, line }

@@ -3,8 +3,8 @@
  * span. A sample is charged to the innermost frame of our own source, also where the time itself is spent in
  * native code, a library or the garbage collector beneath it.
  */
-import type { CpuSample, Frame } from './cpu-samples.ts'
-import type { LineIndex, LineWeights } from './line-index.ts'
+import { type CpuSample, type Frame, GARBAGE_COLLECTION } from './cpu-samples.ts'
+import { type LineIndex, type LineWeights, linesOfFrame } from './line-index.ts'
 import type { SourceTree } from './source-tree.ts'
 import type { SpanTree } from './span-tree.ts'
 
@@ -15,14 +15,15 @@ export interface HotFunction {
   file: string | null
   /** May be a fraction: a sample is shared out where its stack was seen on lines of several functions. */
   samples: number
-  wallMs: number
-  cpuMs: number
+  /** What it takes from the thread; `blockedMs` and `gcMs` are parts of it. */
+  costMs: number
+  blockedMs: number
   gcMs: number
-  /** Request (root span id) → ms. */
-  msByRequest: Map<string, number>
-  /** Hot lines, in ms. */
+  /** Request (root span id) → cost in ms. */
+  costByRequest: Map<string, number>
+  /** Hot lines, in ms of cost. */
   lines: LineWeights
-  /** Part of `wallMs` whose line is known from this very stack, 0..1. */
+  /** Part of `costMs` whose line is known from this very stack, 0..1. */
   resolvedShare: number
   /** What runs beneath the function where it is not its own code: callee → ms. */
   callees: Map<string, number>
@@ -43,10 +44,10 @@ interface StackGroup {
   /** Index in `frames` of the innermost own frame; -1 when there is none. */
   ownDepth: number
   samples: number
-  wallMs: number
-  cpuMs: number
+  costMs: number
+  blockedMs: number
   gcMs: number
-  msByRequest: Map<string, number>
+  costByRequest: Map<string, number>
 }
 
 /** The part of a stack's samples that fell on lines of one function. */
@@ -58,7 +59,6 @@ interface Portion {
   isResolved: boolean
 }
 
-const GC = 'Garbage Collection'
 const ANONYMOUS = '(anonymous)'
 
 /** Stands for the span of work that no request asked for: timers, background jobs. */
@@ -78,13 +78,13 @@ export function findHotFunctions(
       const entry = hotFunctions.get(key) ?? { hot: createHotFunction(group, portion), heaviestMs: 0 }
       hotFunctions.set(key, entry)
       addPortion(entry.hot, group, portion)
-      if (group.wallMs * portion.share > entry.heaviestMs) {
-        entry.heaviestMs = group.wallMs * portion.share
+      if (group.costMs * portion.share > entry.heaviestMs) {
+        entry.heaviestMs = group.costMs * portion.share
         entry.hot.chain = readChain(group, portion, lines, sources)
       }
     }
   }
-  return [...hotFunctions.values()].map(({ hot }) => hot).sort((a, b) => b.wallMs - a.wallMs)
+  return [...hotFunctions.values()].map(({ hot }) => hot).sort((a, b) => b.costMs - a.costMs)
 }
 
 function groupByStack(samples: readonly CpuSample[], tree: SpanTree, sources: SourceTree): StackGroup[] {
@@ -97,7 +97,7 @@ function groupByStack(samples: readonly CpuSample[], tree: SpanTree, sources: So
     const isOutside = sample.spanId === undefined
     if (sample.wallMs === 0 || (request === undefined && !isOutside)) continue
     const spanName = span?.name ?? OUTSIDE_SPANS
-    const isGc = sample.frames[0]?.functionName === GC
+    const isGc = sample.frames[0]?.functionName === GARBAGE_COLLECTION
     const allocator = sample.spanId ?? OUTSIDE_SPANS
     // The collector runs on a stack of its own: charge it to whoever was allocating in this span before.
     const frames = isGc ? (lastFrames.get(allocator) ?? sample.frames) : sample.frames
@@ -106,10 +106,10 @@ function groupByStack(samples: readonly CpuSample[], tree: SpanTree, sources: So
     const group = groups.get(key) ?? createStackGroup(spanName, frames, sources)
     groups.set(key, group)
     group.samples += 1
-    group.wallMs += sample.wallMs
-    group.cpuMs += sample.cpuMs
-    if (isGc) group.gcMs += sample.wallMs
-    if (request !== undefined) add(group.msByRequest, request, sample.wallMs)
+    group.costMs += sample.costMs
+    if (sample.isBlocked) group.blockedMs += sample.costMs
+    if (isGc) group.gcMs += sample.costMs
+    if (request !== undefined) add(group.costByRequest, request, sample.costMs)
   }
   return [...groups.values()]
 }
@@ -120,7 +120,16 @@ function frameKey({ functionName, file, startLine }: Frame): string {
 
 function createStackGroup(spanName: string, frames: Frame[], sources: SourceTree): StackGroup {
   const ownDepth = frames.findIndex((frame) => sources.isOwn(frame.file))
-  return { spanName, frames, ownDepth, samples: 0, wallMs: 0, cpuMs: 0, gcMs: 0, msByRequest: new Map() }
+  return {
+    spanName,
+    frames,
+    ownDepth,
+    samples: 0,
+    costMs: 0,
+    blockedMs: 0,
+    gcMs: 0,
+    costByRequest: new Map()
+  }
 }
 
 /**
@@ -135,7 +144,7 @@ function splitByFunction({ frames, ownDepth }: StackGroup, lines: LineIndex, sou
   }
   const nameAt = (line: number) =>
     sources.functionAt(frame.file, line)?.name ?? (frame.functionName || ANONYMOUS)
-  const weights = ownDepth === 0 ? lines.topLines(frames) : lines.callLines(frames, ownDepth)
+  const weights = linesOfFrame(lines, frames, ownDepth)
   const total = sum(weights.values())
   if (total === 0) {
     const functionName = nameAt(frame.startLine)
@@ -157,10 +166,10 @@ function createHotFunction({ spanName }: StackGroup, { functionName, file }: Por
     functionName,
     file,
     samples: 0,
-    wallMs: 0,
-    cpuMs: 0,
+    costMs: 0,
+    blockedMs: 0,
     gcMs: 0,
-    msByRequest: new Map(),
+    costByRequest: new Map(),
     lines: new Map(),
     resolvedShare: 0,
     callees: new Map(),
@@ -169,14 +178,14 @@ function createHotFunction({ spanName }: StackGroup, { functionName, file }: Por
 }
 
 function addPortion(hot: HotFunction, group: StackGroup, { lines, share, isResolved }: Portion): void {
-  const ms = group.wallMs * share
-  const resolvedMs = hot.resolvedShare * hot.wallMs + (isResolved ? ms : 0)
+  const ms = group.costMs * share
+  const resolvedMs = hot.resolvedShare * hot.costMs + (isResolved ? ms : 0)
   hot.samples += group.samples * share
-  hot.wallMs += ms
-  hot.cpuMs += group.cpuMs * share
+  hot.costMs += ms
+  hot.blockedMs += group.blockedMs * share
   hot.gcMs += group.gcMs * share
-  hot.resolvedShare = resolvedMs / hot.wallMs
-  for (const [request, requestMs] of group.msByRequest) add(hot.msByRequest, request, requestMs * share)
+  hot.resolvedShare = hot.costMs === 0 ? 0 : resolvedMs / hot.costMs
+  for (const [request, requestMs] of group.costByRequest) add(hot.costByRequest, request, requestMs * share)
   const weight = sum(lines.values())
   for (const [line, lineWeight] of lines) add(hot.lines, line, (ms * lineWeight) / weight)
   // Of a library or the runtime, what our function called counts, not its insides.
@@ -190,7 +199,7 @@ function readChain(group: StackGroup, portion: Portion, lines: LineIndex, source
   for (let depth = frames.length - 1; depth > ownDepth; depth--) {
     const frame = frames[depth] as Frame
     if (!sources.isOwn(frame.file) || sources.isPlumbing(frame.file)) continue
-    const line = heaviestLine(lines.callLines(frames, depth)) ?? frame.startLine
+    const line = heaviestLine(linesOfFrame(lines, frames, depth)) ?? frame.startLine
     const functionName = sources.functionAt(frame.file, line)?.name ?? (frame.functionName || ANONYMOUS)
     chain.push({ functionName, file: frame.file, line })
   }

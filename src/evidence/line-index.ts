@@ -11,29 +11,29 @@ import { SAMPLING_INTERVAL_MICROS } from './profiler.ts'
 /** Line → weight in samples. */
 export type LineWeights = Map<number, number>
 
+/** Plain data, so that another thread can be asked. Its keys are stacks. */
 export interface LineIndex {
-  /** Lines of `frames[0]` while it was on top of exactly this stack. */
-  topLines(frames: Frame[]): LineWeights
-  /** Lines from which `frames[depth]` called `frames[depth - 1]` in this stack. */
-  callLines(frames: Frame[], depth: number): LineWeights
+  top: ReadonlyMap<string, LineWeights>
+  call: ReadonlyMap<string, LineWeights>
 }
 
 const NO_WEIGHTS: LineWeights = new Map()
 
 /** Knows no line at all. */
-export const NO_LINES: LineIndex = { topLines: () => NO_WEIGHTS, callLines: () => NO_WEIGHTS }
+export const NO_LINES: LineIndex = { top: new Map(), call: new Map() }
 
 export function createLineIndex(capture: LineCapture): LineIndex {
-  const topLinesByStack = indexTopLines(capture.positionTicks)
-  const callLinesByStack = indexCallLines(capture.callerLines)
-  return {
-    topLines(frames) {
-      return topLinesByStack.get(stackKey(frames)) ?? NO_WEIGHTS
-    },
-    callLines(frames, depth) {
-      return callLinesByStack.get(stackKey(frames.slice(depth - 1))) ?? NO_WEIGHTS
-    }
-  }
+  return { top: indexTopLines(capture.positionTicks), call: indexCallLines(capture.callerLines) }
+}
+
+/**
+ * @param depth of a frame in `frames`, which are leaf first
+ * @returns the lines that frame was on: itself on top of the stack, or in its call of the frame above it
+ */
+export function linesOfFrame(index: LineIndex, frames: readonly Frame[], depth: number): LineWeights {
+  const weights =
+    depth === 0 ? index.top.get(stackKey(frames)) : index.call.get(stackKey(frames.slice(depth - 1)))
+  return weights ?? NO_WEIGHTS
 }
 
 interface NamedFrame {

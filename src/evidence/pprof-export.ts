@@ -16,6 +16,7 @@ import {
 } from 'pprof-format'
 import type { CpuSample, Frame } from './cpu-samples.ts'
 import { heaviestLine } from './hot-functions.ts'
+import { linesOfFrame } from './line-index.ts'
 import { SAMPLING_INTERVAL_MICROS } from './profiler.ts'
 import { buildSpanTree, type SpanTree } from './span-tree.ts'
 import type { Evidence } from './window.ts'
@@ -100,7 +101,7 @@ function createWriter({ lines, startMs, endMs }: Evidence) {
 
   function locationOf(frames: Frame[], depth: number): Location {
     const frame = frames[depth] as Frame
-    const weights = depth === 0 ? lines.topLines(frames) : lines.callLines(frames, depth)
+    const weights = linesOfFrame(lines, frames, depth)
     const line = heaviestLine(weights) ?? frame.startLine
     const { id: functionId } = functionOf(frame)
     const key = `${functionId}:${line}`

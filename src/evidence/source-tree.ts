@@ -71,6 +71,16 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
   }
 }
 
+/** Only tells own files from others: for a quick look, which must not read and parse them. */
+export function createShallowSourceTree(rootDir: string): SourceTree {
+  return {
+    ...createSourceTree(rootDir),
+    functionAt: () => undefined,
+    loopAt: () => undefined,
+    lineText: () => null
+  }
+}
+
 function readSourceFile(file: string | undefined): SourceFile {
   const text = file === undefined ? '' : readText(file)
   const { functions, loops } = readSourceRanges(text)

@@ -34,9 +34,10 @@ interface Interval {
 
 /** @returns the times of every span name, the longest first */
 export function measureSpanTimes(tree: SpanTree, samples: readonly CpuSample[]): SpanTimes[] {
-  const ownWallMs = sumOwnWallMs(samples)
+  const ownWallMs = sumBySpan(samples, 'wallMs')
+  const ownCostMs = sumBySpan(samples, 'costMs')
   return [...tree.byName]
-    .map(([name, spans]) => measureName(name, finishedOrAll(spans), tree, samples, ownWallMs))
+    .map(([name, spans]) => measureName(name, finishedOrAll(spans), tree, samples, { ownWallMs, ownCostMs }))
     .sort((a, b) => b.durationMs - a.durationMs)
 }
 
@@ -46,10 +47,11 @@ function finishedOrAll(spans: RecordedSpan[]): RecordedSpan[] {
   return finished.length > 0 ? finished : spans
 }
 
-function sumOwnWallMs(samples: readonly CpuSample[]): Map<string, number> {
+function sumBySpan(samples: readonly CpuSample[], value: 'wallMs' | 'costMs'): Map<string, number> {
   const bySpan = new Map<string, number>()
-  for (const { spanId, wallMs } of samples) {
-    if (spanId !== undefined) bySpan.set(spanId, (bySpan.get(spanId) ?? 0) + wallMs)
+  for (const sample of samples) {
+    const { spanId } = sample
+    if (spanId !== undefined) bySpan.set(spanId, (bySpan.get(spanId) ?? 0) + sample[value])
   }
   return bySpan
 }
@@ -59,7 +61,7 @@ function measureName(
   spans: RecordedSpan[],
   tree: SpanTree,
   samples: readonly CpuSample[],
-  ownWallMs: Map<string, number>
+  { ownWallMs, ownCostMs }: Record<'ownWallMs' | 'ownCostMs', Map<string, number>>
 ): SpanTimes {
   let durationMs = 0
   let ownCpuMs = 0
@@ -72,7 +74,7 @@ function measureName(
     const restMs = Math.max(total(selfIntervals) - own, 0)
     const others = Math.min(seen.othersMs, restMs)
     durationMs += span.endMs - span.startMs
-    ownCpuMs += own
+    ownCpuMs += ownCostMs.get(span.spanId) ?? 0
     busyWithOthersMs += others
     // Not simply the rest: on a crowded machine a thread that gets no core is sampled neither busy nor idle.
     idleMs += Math.min(seen.idleMs, restMs - others)
@@ -135,8 +137,13 @@ function total(intervals: readonly Interval[]): number {
   return intervals.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0)
 }
 
+/** @returns how long the event loop was seen idle within the interval, in ms */
+export function idleMsWithin(interval: Interval, samples: readonly CpuSample[]): number {
+  return Math.min(observe([interval], undefined, samples).idleMs, interval.endMs - interval.startMs)
+}
+
 /** What the samples within `intervals` say of the loop: busy with anything but this span, or idle. */
-function observe(intervals: Interval[], spanId: string, samples: readonly CpuSample[]) {
+function observe(intervals: Interval[], spanId: string | undefined, samples: readonly CpuSample[]) {
   let othersMs = 0
   let idleMs = 0
   for (const { startMs, endMs } of intervals) {

@@ -1,8 +1,10 @@
 /** Database statements as the trace shows them: repeated under one parent (the N+1 pattern), or slow by themselves. */
 import { SpanKind } from '@opentelemetry/api'
 import { type CallSite, findCallSite } from './call-site.ts'
+import type { CpuSample } from './cpu-samples.ts'
 import type { SourceTree } from './source-tree.ts'
 import type { RecordedSpan } from './span-recorder.ts'
+import { idleMsWithin } from './span-times.ts'
 import type { SpanTree } from './span-tree.ts'
 
 export interface RepeatedStatement {
@@ -32,7 +34,7 @@ export function findRepeatedStatements(tree: SpanTree, sources: SourceTree): Rep
 export interface SlowStatement {
   parentName: string
   statement: string
-  /** Means over its executions: from sending it to its answer. */
+  /** Means over its executions: how long the event loop had nothing else to do than wait for it. */
   msPerCall: number
   calls: number
   callSite?: CallSite
@@ -42,18 +44,28 @@ export interface SlowStatement {
  * @param minMs mean duration from which on a statement counts as slow
  * @returns slow statements, the slowest first
  */
-export function findSlowStatements(tree: SpanTree, sources: SourceTree, minMs: number): SlowStatement[] {
+export function findSlowStatements(
+  tree: SpanTree,
+  samples: readonly CpuSample[],
+  sources: SourceTree,
+  minMs: number
+): SlowStatement[] {
   const calls = [...tree.byName.values()].flat().filter((span) => statementOf(span) !== undefined)
   const groups = Map.groupBy(calls, (call) => `${tree.find(call.parentSpanId)?.name}\n${statementOf(call)}`)
   return [...groups.values()]
-    .map((group) => summarizeSlow(group, tree, sources))
+    .map((group) => summarizeSlow(group, tree, samples, sources))
     .filter(({ msPerCall }) => msPerCall >= minMs)
     .sort((a, b) => b.msPerCall - a.msPerCall)
 }
 
-function summarizeSlow(calls: RecordedSpan[], tree: SpanTree, sources: SourceTree): SlowStatement {
-  // A thread that computes notices an answer late: that time is not the database's.
-  const ms = calls.reduce((sum, call) => sum + call.endMs - call.startMs - call.threadCpuMs, 0)
+function summarizeSlow(
+  calls: RecordedSpan[],
+  tree: SpanTree,
+  samples: readonly CpuSample[],
+  sources: SourceTree
+): SlowStatement {
+  // A thread that is busy notices an answer late: only what it was idle for is the database's time.
+  const ms = calls.reduce((sum, call) => sum + idleMsWithin(call, samples), 0)
   return {
     ...describe(calls, tree, sources),
     msPerCall: ms / calls.length,
