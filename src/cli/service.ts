@@ -36,6 +36,12 @@ export async function findOrStartService(options: {
   return startService()
 }
 
+/** @returns `url`, if the service answers there; throws an Error that says what to do if not */
+export async function findService(url: string): Promise<string> {
+  if (await isServiceAt(url)) return url
+  throw new Error(`No service answers at ${url}: start one with \`npm start\`, or name it with --url.`)
+}
+
 async function isServiceAt(url: string): Promise<boolean> {
   try {
     const response = await fetch(new URL('/health', url), { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) })
