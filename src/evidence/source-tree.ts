@@ -84,7 +84,11 @@ export function createShallowSourceTree(rootDir: string): SourceTree {
 function readSourceFile(file: string | undefined): SourceFile {
   const text = file === undefined ? '' : readText(file)
   const { functions, loops } = readSourceRanges(text)
-  return { lines: text.split(/\r?\n/), namedFunctions: functions.filter(({ name }) => name !== ''), loops }
+  return {
+    lines: text === '' ? [] : text.split(/\r?\n/),
+    namedFunctions: functions.filter(({ name }) => name !== ''),
+    loops
+  }
 }
 
 function readText(file: string): string {
