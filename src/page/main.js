@@ -1,0 +1,109 @@
+/** Starts the panels and keeps them up to date without a reload. */
+import { call } from './api.js'
+import { byId, h } from './dom.js'
+import { loadFaults, startFaultsPanel } from './faults.js'
+import { startFlamePanel } from './flame.js'
+import { duration } from './format.js'
+import { loadMemory, startMemoryPanel } from './memory.js'
+import { showLastRecords, showRecord } from './records.js'
+import { startRunPanel } from './run.js'
+import { emit, on, state } from './state.js'
+import { loadTelemetry, startTelemetryPanel } from './telemetry.js'
+import { loadTraces, setJaegerUrl, startTracesPanel } from './traces.js'
+import { startVerdictPanel } from './verdict.js'
+
+/** Asked without a trace, so that it costs next to nothing. */
+const PULSE_MS = 3_000
+/** The panels' own calls count as requests of the service: seldom, and never while a diagnosis counts requests. */
+const PANELS_MS = 15_000
+
+let panelsDueAt = 0
+let hasRecords = false
+
+function start() {
+  startRunPanel()
+  startVerdictPanel()
+  startFaultsPanel()
+  startFlamePanel()
+  startTracesPanel()
+  startMemoryPanel()
+  startTelemetryPanel()
+  on('record', () => void refreshPanels())
+  document.addEventListener('visibilitychange', () => void (document.hidden || pulse()))
+  void beat()
+}
+
+async function beat() {
+  if (!document.hidden) await pulse()
+  setTimeout(beat, PULSE_MS)
+}
+
+async function pulse() {
+  try {
+    paintService(await readHealth())
+    setReachable(true)
+  } catch {
+    setReachable(false)
+    return
+  }
+  // The first calls may ask for the admin token; later ones only use it.
+  const answer = await call('GET', '/diagnosis', { isQuiet: hasRecords }).catch(paintRefusal)
+  if (answer && !state.isRunning) await followDiagnoses(answer)
+  if (Date.now() >= panelsDueAt && !state.isRunning && !answer?.running) await refreshPanels()
+}
+
+/** Not by `call`: a database that is down answers 503, and the service is up all the same. */
+async function readHealth() {
+  const response = await fetch('/health')
+  return response.json()
+}
+
+/** A diagnosis that someone else started appears here as well. */
+async function followDiagnoses({ diagnoses }) {
+  const newest = diagnoses[0]
+  const isFirst = !hasRecords
+  hasRecords = true
+  if (newest === undefined || newest.id === state.record?.id) return
+  await (isFirst ? showLastRecords(diagnoses) : showRecord(newest.id)).catch(() => {})
+}
+
+function paintRefusal({ code, message }) {
+  hasRecords = true
+  if (code?.startsWith('ADMIN_TOKEN')) {
+    byId('run-status').textContent = message
+  }
+  return undefined
+}
+
+async function refreshPanels() {
+  panelsDueAt = Date.now() + PANELS_MS
+  const config = await call('GET', '/apm/config', { isQuiet: true }).catch(() => undefined)
+  if (config) setJaegerUrl(config.otlp_endpoint === null ? undefined : config.jaeger_ui_url)
+  // What one panel is refused must not keep the others from being shown.
+  await Promise.allSettled([loadFaults(), loadTraces(), loadMemory(), config && loadTelemetry(config)])
+}
+
+function setReachable(isReachable) {
+  if (state.isReachable === isReachable) return
+  state.isReachable = isReachable
+  const outage = byId('outage')
+  outage.hidden = isReachable
+  outage.textContent = isReachable
+    ? ''
+    : 'The service does not answer. Start it with npm start: this page goes on by itself. What you see is from before.'
+  document.body.classList.toggle('stale', !isReachable)
+  if (isReachable) panelsDueAt = 0
+  emit('reach')
+}
+
+function paintService({ service, environment, version, uptime_s, database }) {
+  byId('service-name').textContent = service
+  byId('service-facts').replaceChildren(
+    `${version} · ${environment} · up ${duration(uptime_s)} · `,
+    database.ok
+      ? `${database.engine} PostgreSQL`
+      : h('strong', { class: 'error' }, 'the database does not answer')
+  )
+}
+
+start()

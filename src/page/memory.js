@@ -1,0 +1,159 @@
+/** What the process holds, whether it grows, and the check that names what leaks. */
+import { call } from './api.js'
+import { copyCurl } from './copy-curl.js'
+import { byId, empty, fill, h, svg } from './dom.js'
+import { renderFacts } from './facts.js'
+import { mb, number } from './format.js'
+
+const LEAK_CHECK_ITERATIONS = 10
+/** Half an hour of polls. */
+const MAX_POINTS = 120
+const view = { stats: undefined, points: [], check: undefined, isChecking: false, note: '' }
+
+export function startMemoryPanel() {
+  fill(byId('memory-tools'), copyCurl('POST', '/memory/leak-check', { iterations: LEAK_CHECK_ITERATIONS }))
+  paint()
+}
+
+export async function loadMemory() {
+  const { memory_stats } = await call('GET', '/memory/stats', { isQuiet: true })
+  view.stats = memory_stats
+  view.points = [...view.points, memory_stats.current_mb].slice(-MAX_POINTS)
+  paint()
+}
+
+async function checkForLeaks() {
+  Object.assign(view, { isChecking: true, note: '' })
+  paint()
+  try {
+    const body = { iterations: LEAK_CHECK_ITERATIONS }
+    view.check = (await call('POST', '/memory/leak-check', { body })).leak_check
+  } catch ({ status, message }) {
+    view.note = status === 404 ? 'This version of the service has no leak check yet.' : message
+  }
+  view.isChecking = false
+  paint()
+}
+
+async function emptyCache() {
+  try {
+    const { freed_mb, entries } = await call('DELETE', '/memory/document-cache')
+    view.note = `Emptied: ${entries === 1 ? '1 entry' : `${entries} entries`}, ${mb(freed_mb)} freed.`
+    await loadMemory()
+  } catch ({ message }) {
+    view.note = message
+    paint()
+  }
+}
+
+function paint() {
+  const { stats, check, note } = view
+  if (!stats) {
+    fill(byId('memory-body'), empty('Shown when the service answers.'))
+    return
+  }
+  fill(
+    byId('memory-body'),
+    h('p', { class: 'conclusion small' }, judge(stats)),
+    renderPlot(view.points),
+    renderStats(stats),
+    check && renderCheck(check),
+    h(
+      'div',
+      { class: 'actions' },
+      h(
+        'button',
+        {
+          type: 'button',
+          'data-key': 'check',
+          'aria-disabled': String(view.isChecking),
+          onclick: startCheck
+        },
+        view.isChecking ? 'Checking …' : 'Check for leaks'
+      ),
+      h(
+        'button',
+        { type: 'button', 'data-key': 'empty', onclick: () => void emptyCache() },
+        'Empty the document cache'
+      ),
+      h('span', { role: 'status', class: 'quiet' }, note)
+    )
+  )
+}
+
+function startCheck() {
+  if (!view.isChecking) void checkForLeaks()
+}
+
+function judge({ alerts, growth_mb_per_hour: growth }) {
+  if (alerts.length > 0) return `Growing: ${alerts.join('; ')}`
+  if (!growth.reliable) return 'Too early to tell whether the heap grows; the leak check tells at once.'
+  return `No alert: the heap changes by ${number(growth.low)} to ${number(growth.high)} MB an hour.`
+}
+
+function renderStats(stats) {
+  const cache = stats.document_cache
+  const facts = {
+    'Heap in use': mb(stats.current_mb),
+    'Most seen': mb(stats.peak_mb),
+    'Above the least seen': mb(stats.growth_mb),
+    'Outside the heap': mb(stats.external_mb),
+    'Whole process': mb(stats.rss_mb),
+    'Document cache': `${cache.entries} entries, ${mb(cache.approx_mb)}`
+  }
+  return renderFacts(facts)
+}
+
+const WIDTH = 600
+const HEIGHT = 90
+
+function renderPlot(points) {
+  if (points.length < 2) return null
+  const low = Math.min(...points) * 0.9
+  const high = Math.max(...points) * 1.05
+  const line = points
+    .map((mbNow, index) => {
+      const x = (index / (points.length - 1)) * WIDTH
+      const y = HEIGHT - ((mbNow - low) / (high - low)) * HEIGHT
+      return `${x.toFixed(1)},${y.toFixed(1)}`
+    })
+    .join(' ')
+  const label = `Heap in use since this page was opened: ${mb(points[0])}, now ${mb(points.at(-1))}`
+  return h(
+    'figure',
+    { class: 'plot' },
+    svg(
+      'svg',
+      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label },
+      svg('polyline', { points: line })
+    ),
+    h('figcaption', { class: 'quiet' }, label)
+  )
+}
+
+function renderCheck(check) {
+  const bytes = check.growth_bytes_per_iteration
+  return h(
+    'div',
+    { class: check.leak_detected ? 'check-result bad' : 'check-result good' },
+    h('p', { class: 'conclusion small' }, CONCLUSIONS[check.verdict] ?? check.verdict),
+    check.leak_detected &&
+      renderFacts({
+        'Kept by': check.retained_by ?? 'unknown',
+        'Put there by': check.allocated_at ?? 'unknown',
+        'Each time': bytes ? `${number(bytes / 1024)} KB` : 'unknown'
+      }),
+    check.proof && h('p', { class: 'quiet' }, describeProof(check.proof))
+  )
+}
+
+const CONCLUSIONS = {
+  leak: 'It leaks.',
+  bounded: 'No leak: something fills up, and stops.',
+  clean: 'No leak.',
+  inconclusive: 'The check could not tell.'
+}
+
+function describeProof(proof) {
+  return typeof proof === 'string' ? proof : JSON.stringify(proof)
+}
