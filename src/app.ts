@@ -17,6 +17,7 @@ import { faultRoutes } from './routes/faults.ts'
 import { createGuard } from './routes/guard.ts'
 import { healthRoutes } from './routes/health.ts'
 import { memoryRoutes } from './routes/memory.ts'
+import { pageRoutes } from './routes/page.ts'
 import { pprofRoutes } from './routes/pprof.ts'
 import { queryRoutes } from './routes/query.ts'
 import { traceRoutes } from './routes/traces.ts'
@@ -69,6 +70,7 @@ export async function buildApp(config: Config, deps: AppDeps) {
   await app.register(memoryRoutes, { heapWatch: deps.heapWatch })
   await app.register(traceRoutes, { recentTraces: deps.telemetry.recentTraces })
   await app.register(apmRoutes, { config, telemetry: deps.telemetry })
+  await app.register(pageRoutes)
   return app
 }
 
