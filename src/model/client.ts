@@ -83,7 +83,7 @@ async function requestCompletion(
   prompt: string,
   signal: AbortSignal
 ): Promise<Completion> {
-  const response = await fetch(`${baseUrl}/chat/completions`, {
+  const response = await fetchOnLiveConnection(`${baseUrl}/chat/completions`, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -98,6 +98,24 @@ async function requestCompletion(
     throw new ModelUnavailableError('MODEL_ERROR', `the model answered with status ${response.status}`, cause)
   }
   return parseCompletion(body)
+}
+
+/**
+ * A server closes connections that it finds idle, and a caller whose event loop was busy learns of it only when it
+ * sends on one: then nothing was answered yet, and a second try gets a connection of its own.
+ */
+async function fetchOnLiveConnection(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init)
+  } catch (error) {
+    if (!wasClosedUnanswered(error)) throw error
+    return fetch(url, init)
+  }
+}
+
+function wasClosedUnanswered(error: unknown): boolean {
+  const code = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET'
 }
 
 function parseCompletion(body: string): Completion {

@@ -63,6 +63,29 @@ test('asks for the model with one user message and the key, and reads text and u
   })
 })
 
+test('asks again where the server had closed the connection before it answered', async (t) => {
+  let requests = 0
+  const baseUrl = await startUpstream(t, (request, response) => {
+    requests += 1
+    if (requests === 1) request.socket.destroy()
+    else response.end(JSON.stringify(goodAnswer))
+  })
+  const { text } = await createClient(baseUrl).complete('How long?')
+  assert.equal(text, 'Seven years.')
+  assert.equal(requests, 2)
+})
+
+test('gives up where the server closes every connection', async (t) => {
+  let requests = 0
+  const baseUrl = await startUpstream(t, (request) => {
+    requests += 1
+    request.socket.destroy()
+  })
+  const { code } = await failureOf(createClient(baseUrl).complete('How long?'))
+  assert.equal(code, 'MODEL_UNREACHABLE')
+  assert.equal(requests, 2)
+})
+
 for (const status of [400, 401, 404, 429, 500, 503]) {
   test(`a ${status} of the model is a 502, and what it said is kept in the cause alone`, async (t) => {
     const baseUrl = await startUpstream(
