@@ -71,8 +71,9 @@ function renderSpan({ span, before_ms, after_ms }, longest) {
 }
 
 function renderFindings(findings) {
+  const largest = Math.max(...findings.map(({ change_ms }) => Math.abs(change_ms)))
   const shown = findings.filter(
-    ({ kind, change_ms }) => kind !== 'waiting' && Math.abs(change_ms) >= MIN_CHANGE_MS
+    ({ file, change_ms }) => file !== null && Math.abs(change_ms) >= Math.max(MIN_CHANGE_MS, largest / 50)
   )
   if (shown.length === 0) return null
   return h(

@@ -148,6 +148,6 @@ function renderNextStep() {
       },
       state.isRunning ? 'Diagnosing …' : 'Run again and compare'
     ),
-    h('span', { class: 'quiet' }, 'The switches have changed since the last run.')
+    h('span', { class: 'quiet', 'data-run-status': true }, 'The switches have changed since the last run.')
   )
 }

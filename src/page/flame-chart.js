@@ -2,7 +2,7 @@
 
 const FRAME_HEIGHT_PX = 22
 /** Narrower frames are not drawn: thousands of slivers cost time and tell nothing. */
-const MIN_FRAME_PX = 1
+const MIN_FRAME_PX = 3
 
 /**
  * @param {HTMLElement} container emptied first

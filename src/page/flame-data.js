@@ -43,22 +43,26 @@ function toFrame({ name, file, line, value, children }, requests) {
 function foldSpan(span, keptFiles) {
   return {
     ...span,
-    children: mergeSame(span.children.flatMap((child) => fold(child, keptFiles, false).nodes))
+    children: mergeSame(span.children.flatMap((child) => fold(child, keptFiles, 'span').nodes))
   }
 }
 
-/** @returns the nodes that take a node's place, and whether there is code of one's own among them */
-function fold(node, keptFiles, isBelowOwn) {
+/**
+ * @param {'span' | 'kept' | 'folded'} above the nearest code of one's own above, or the span itself
+ * @returns the nodes that take a node's place, and whether there is code of one's own among them
+ */
+function fold(node, keptFiles, above) {
   const isOwn = node.file !== undefined
-  const results = node.children.map((child) => fold(child, keptFiles, isBelowOwn || isOwn))
-  const hasOwnBelow = results.some((result) => result.hasOwn)
-  const children = mergeSame(results.flatMap((result) => result.nodes))
   const passesOn = node.children.some((child) => child.value >= node.value * PASSES_ON)
-  const isKept = isOwn ? keptFiles.has(node.file) || !passesOn : !hasOwnBelow && isBelowOwn
-  const isLoneLibrary = !isOwn && !hasOwnBelow && !isBelowOwn && !passesOn
+  const isKeptOwn = isOwn && (keptFiles.has(node.file) || !passesOn)
+  const below = isOwn ? (isKeptOwn ? 'kept' : 'folded') : above
+  const results = node.children.map((child) => fold(child, keptFiles, below))
+  const children = mergeSame(results.flatMap((result) => result.nodes))
+  const leadsToOwn = results.some((result) => result.hasOwn)
+  const isKeptLibrary = !isOwn && !leadsToOwn && (above === 'kept' || (above === 'span' && !passesOn))
   return {
-    nodes: isKept || isLoneLibrary ? [{ ...node, children }] : children,
-    hasOwn: isOwn || hasOwnBelow
+    nodes: isKeptOwn || isKeptLibrary ? [{ ...node, children }] : children,
+    hasOwn: isOwn || leadsToOwn
   }
 }
 

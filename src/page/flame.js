@@ -4,6 +4,7 @@ import { byId, empty, fill, h } from './dom.js'
 import { drawFlameGraph } from './flame-chart.js'
 import { listSpans, toFrames, unite } from './flame-data.js'
 import { ms, percent, signedMs } from './format.js'
+import { renderLegend } from './legend.js'
 import { on, showSpan, state } from './state.js'
 
 const view = { run: 'last', isOwnOnly: true, search: '' }
@@ -33,7 +34,7 @@ function paint() {
   }
   const details = h('p', { class: 'flame-details mono', role: 'status' })
   const canvas = h('div', { class: 'flame-chart' })
-  fill(byId('flame-body'), renderControls(record), details, canvas, renderLegend())
+  fill(byId('flame-body'), renderControls(record), details, canvas, renderColours())
   draw(canvas, details)
 }
 
@@ -46,7 +47,7 @@ function draw(canvas, details) {
     )
     return
   }
-  const rest = summarize(frames)
+  const rest = describe(frames, frames.totalMs)
   details.textContent = rest
   chart = drawFlameGraph(canvas, frames, {
     isDifference: view.run === 'difference',
@@ -83,10 +84,6 @@ function framesOf({ flame, window, findings }) {
   })
 }
 
-function summarize({ name, totalMs }) {
-  return `${name}: ${ms(totalMs)} per request on the main thread`
-}
-
 function describe(frame, wholeMs) {
   if (frame.beforeMs !== undefined) {
     const change = frame.afterMs - frame.beforeMs
@@ -99,8 +96,10 @@ function renderControls(record) {
   return h(
     'div',
     { class: 'controls' },
-    h('label', null, 'Span ', renderSpanSelect(record)),
-    h('label', null, 'Search ', renderSearch()),
+    h('label', { for: 'flame-span' }, 'Span'),
+    renderSpanSelect(record),
+    h('label', { for: 'flame-search' }, 'Search'),
+    renderSearch(),
     state.previous && renderRunChoice(),
     h(
       'label',
@@ -125,13 +124,14 @@ function renderSpanSelect({ flame }) {
   if (!options.includes(state.span)) options.push(state.span)
   return h(
     'select',
-    { 'data-key': 'span', onchange: ({ target }) => showSpan(target.value) },
+    { id: 'flame-span', 'data-key': 'span', onchange: ({ target }) => showSpan(target.value) },
     ...options.map((span) => h('option', { value: span, selected: span === state.span }, span || 'all spans'))
   )
 }
 
 function renderSearch() {
   return h('input', {
+    id: 'flame-search',
     type: 'search',
     'data-key': 'search',
     value: view.search,
@@ -171,15 +171,17 @@ function renderRunChoice() {
   )
 }
 
-function renderLegend() {
-  const kinds =
-    view.run === 'difference'
-      ? { saved: 'saved', added: 'added', same: 'unchanged' }
-      : { span: 'span', own: 'own code', hot: 'own code, time of its own', library: 'libraries and runtime' }
-  return h(
-    'p',
-    { class: 'legend quiet' },
-    ...Object.entries(kinds).map(([kind, text]) => [h('span', { class: `swatch ${kind}` }), `${text} `]),
+const RUN_COLOURS = {
+  span: 'span',
+  own: 'own code',
+  hot: 'own code, time of its own',
+  library: 'libraries and runtime'
+}
+const DIFFERENCE_COLOURS = { saved: 'saved', added: 'added', same: 'unchanged' }
+
+function renderColours() {
+  return renderLegend(
+    view.run === 'difference' ? DIFFERENCE_COLOURS : RUN_COLOURS,
     h('span', { class: 'keys' }, 'Keys: arrows move, Enter zooms, Escape resets')
   )
 }

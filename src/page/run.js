@@ -87,10 +87,11 @@ function elapsedSeconds() {
   return Math.round((performance.now() - progress.startedAt) / 1000)
 }
 
-/** A live region: only a text that differs is announced. */
+/** Stands beside every button that starts a run. A live region announces only a text that differs. */
 function say(text) {
-  const status = byId('run-status')
-  if (status.textContent !== text) status.textContent = text
+  for (const status of document.querySelectorAll('[data-run-status]')) {
+    if (status.textContent !== text) status.textContent = text
+  }
 }
 
 function paint() {
@@ -108,7 +109,8 @@ function paint() {
 
 function paintSteps() {
   const steps = [...byId('steps').children]
-  const current = steps.findIndex((step) => step.dataset.step === currentStep())
+  const found = steps.findIndex((step) => step.dataset.step === currentStep())
+  const current = found < 0 ? steps.length : found
   for (const [index, step] of steps.entries()) {
     step.classList.toggle('done', index < current)
     if (index === current) step.setAttribute('aria-current', 'step')
@@ -119,5 +121,6 @@ function paintSteps() {
 function currentStep() {
   if (state.isRunning) return state.record ? 'compare' : 'send'
   if (!state.record) return 'send'
-  return state.hasSwitched ? 'compare' : 'read'
+  if (state.hasSwitched) return 'compare'
+  return state.comparison ? 'done' : 'read'
 }

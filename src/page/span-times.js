@@ -1,6 +1,7 @@
 /** Where a request's time goes, span by span, with the slowest marked. */
 import { h } from './dom.js'
 import { ms, number } from './format.js'
+import { renderLegend } from './legend.js'
 import { showSpan } from './state.js'
 
 const SHOWN_SPANS = 6
@@ -24,7 +25,10 @@ export function renderSpanTimes({ spans, findings }) {
       ),
       h('tbody', null, ...shown.map((span) => renderRow(span, longest, span === slowest)))
     ),
-    renderLegend()
+    renderLegend({
+      own: 'computing in the span itself',
+      wait: 'waiting: for child spans, for the loop, for others'
+    })
   )
 }
 
@@ -73,16 +77,5 @@ function renderRow(span, longest, isSlowest) {
     h('th', { scope: 'row' }, name, isSlowest && h('span', { class: 'tag hot' }, 'slowest')),
     h('td', { class: 'bar-cell' }, bar),
     h('td', { class: 'number' }, `${number(span.duration_ms)} ms`)
-  )
-}
-
-function renderLegend() {
-  return h(
-    'p',
-    { class: 'legend quiet' },
-    h('span', { class: 'swatch own' }),
-    'computing in the span itself ',
-    h('span', { class: 'swatch wait' }),
-    'waiting: for child spans, for the loop, for others'
   )
 }

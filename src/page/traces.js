@@ -7,11 +7,16 @@ import { on, showSpan, state } from './state.js'
 import { toWaterfall } from './trace-data.js'
 
 const SHOWN_TRACES = 12
+/** Among so many the slowest is opened: older ones may be of the run before. */
+const NEWEST_TRACES = 6
 const shown = { traces: [], id: undefined, trace: undefined, jaegerUrl: undefined, painted: '' }
 
 export function startTracesPanel() {
   fill(byId('traces-tools'), copyCurl('GET', '/traces'))
   on('span', paint)
+  on('record', () => {
+    shown.id = undefined
+  })
   paint()
 }
 
@@ -24,7 +29,7 @@ export async function loadTraces() {
   const { traces } = await call('GET', '/traces?min_duration_ms=1', { isQuiet: true })
   shown.traces = traces.filter(({ name }) => !name.startsWith('GET ')).slice(0, SHOWN_TRACES)
   const isGone = !shown.traces.some(({ trace_id }) => trace_id === shown.id)
-  if (isGone && shown.traces[0]) await choose(slowestOf(shown.traces).trace_id)
+  if (isGone && shown.traces[0]) await choose(slowestOf(shown.traces.slice(0, NEWEST_TRACES)).trace_id)
   else if (JSON.stringify(shown.traces) !== shown.painted) paint()
 }
 

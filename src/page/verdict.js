@@ -106,13 +106,12 @@ function renderCard(finding, rank) {
         { class: 'statement', tabindex: '0', 'aria-label': 'SQL statement' },
         finding.statement.trim()
       ),
-    h('p', { class: 'suggestion' }, finding.suggestion),
     h(
-      'details',
-      { class: 'evidence' },
-      h('summary', null, 'Evidence'),
-      h('ul', null, ...finding.evidence.map((text) => h('li', null, text)))
+      'ul',
+      { class: 'evidence', 'aria-label': 'Evidence' },
+      ...finding.evidence.map((text) => h('li', null, text))
     ),
+    h('p', { class: 'suggestion' }, finding.suggestion),
     renderActions(finding)
   )
 }
