@@ -1,6 +1,7 @@
 /** Findings about waiting: which span waits how long, and for what. Waiting has no line. */
 import { SpanKind } from '@opentelemetry/api'
-import type { SpanTimes } from '../evidence/span-times.ts'
+import type { ChildTimes, SpanTimes } from '../evidence/span-times.ts'
+import { MIN_REPEATS } from '../evidence/sql-statements.ts'
 import { type Finding, round } from './finding.ts'
 import { MIN_REPORTED_WAIT_MS, MIN_UNEXPLAINED_WAIT_MS } from './thresholds.ts'
 
@@ -37,13 +38,20 @@ function findExplained(span: SpanTimes): Finding[] {
     .filter((child) => child.kind === SpanKind.CLIENT && child.coveredMs >= MIN_REPORTED_WAIT_MS)
     .map((child) =>
       toWaiting(span, child.coveredMs, {
-        severity: 'info',
+        severity: isLoop(child) ? 'fault' : 'info',
         evidence: [
           `${round(child.perParent)} × ${child.name} (client span) covers ${round(child.coveredMs)} ms of it`
         ],
-        suggestion: `Not this code: ${span.name} waits for ${child.name}. Ask it for less, ask less often, or ask early.`
+        suggestion: isLoop(child)
+          ? `${span.name} calls ${child.name} again and again: ask once for all of them, or side by side.`
+          : `Not this code: ${span.name} waits for ${child.name}. Ask it for less, ask less often, or ask early.`
       })
     )
+}
+
+/** Many calls one after another; repeated statements are a finding of their own. */
+function isLoop({ perParent, coveredMs, isStatement }: ChildTimes): boolean {
+  return !isStatement && perParent >= MIN_REPEATS && coveredMs >= MIN_UNEXPLAINED_WAIT_MS
 }
 
 function toWaiting(

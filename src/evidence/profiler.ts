@@ -8,6 +8,21 @@ import { performance } from 'node:perf_hooks'
 import pprof from '@datadog/pprof'
 import type { Profile } from 'pprof-format'
 
+/** What the native profiler knows of one sample when it asks for its labels. */
+export type SampleArgs = Parameters<NonNullable<Parameters<typeof pprof.time.stop>[1]>>[0]
+export type SampleLabels = Record<string, string | number>
+
+/**
+ * Who runs the native profiler, of which a process has one. It is this module, unless somebody else needs it too:
+ * whoever starts second would get an error, or nothing at all.
+ */
+export interface ProfilerHost {
+  /** As `runWithLabel`; called only while the profiler runs. */
+  runWithLabel<T>(span: object | undefined, fn: () => T): T
+  /** Ends the running profile and begins the next. @returns the one that ended, with the labels that `label` gives */
+  cut(label: (args: SampleArgs) => SampleLabels): Profile
+}
+
 /** 99 Hz: off the beat of timers that fire every 10 ms. */
 export const SAMPLING_INTERVAL_MICROS = 10_101
 
@@ -44,7 +59,12 @@ export const MIN_PROFILE_MS = 100
 /** The label of what belongs to no span. */
 const NO_SPAN = {}
 
+/** Labels with few different values, or values that many samples share. */
+export const SHARED_LABELS = [LABEL.spanName, LABEL.traceId, LABEL.spanId]
+
 const { time } = pprof
+let host: ProfilerHost = { runWithLabel: runWithOwnLabel, cut: cutOwnProfile }
+let unreadProfiles: Profile[] = []
 let discardTimer: NodeJS.Timeout | undefined
 let captureOpen = false
 let lastCutAtMs = 0
@@ -60,8 +80,29 @@ export function startProfiler(): void {
     // true pauses the main thread 16-38 ms at every stop, false about 1 ms.
     workaroundV8Bug: false
   })
-  lastCutAtMs = performance.now()
+  profileBegins()
   discardTimer = setInterval(discardProfile, DISCARD_EVERY_MS).unref()
+}
+
+/** From now on the profiler is somebody else's, who started it, will stop it, and calls `profileBegins`. */
+export function shareProfiler(owner: ProfilerHost): void {
+  host = owner
+  profileBegins()
+}
+
+/** To be called at each begin of a profile: a cut too soon after it does harm. */
+export function profileBegins(): void {
+  lastCutAtMs = performance.now()
+}
+
+/** True where a cut now would come too early. */
+export function isProfileTooShort(): boolean {
+  return performance.now() - lastCutAtMs < MIN_PROFILE_MS
+}
+
+/** A profile that its owner ended; kept for the capture that is open, if one is. */
+export function profileEnds(profile: Profile): void {
+  if (captureOpen) unreadProfiles.push(profile)
 }
 
 /** Stops the profiler for good; a restart in the same process would lose optimized functions. */
@@ -74,34 +115,33 @@ export function isProfilerStarted(): boolean {
   return time.isStarted()
 }
 
-/**
- * Runs `fn` with `span`, or nothing, as the label of every sample taken in it and in what it starts.
- *
- * Not by `time.setContext`: that writes into a holder which async contexts share with the one they came from, so
- * that a child's label stayed on its parent after an await.
- */
+/** Runs `fn` with `span`, or nothing, as the label of every sample taken in it and in what it starts. */
 export function runWithLabel<T>(span: object | undefined, fn: () => T): T {
-  // runWithContext throws when the profiler does not run, and it would throw into the request.
-  return time.isStarted() ? (time.runWithContext(span ?? NO_SPAN, fn) as T) : fn()
+  // Without this the profiler would throw into the request.
+  return time.isStarted() ? host.runWithLabel(span, fn) : fn()
 }
 
 /** Throws away what was sampled so far, but for the last moments where a cut would come too early. */
 export function openCpuCapture(): void {
   captureOpen = true
-  if (performance.now() - lastCutAtMs >= MIN_PROFILE_MS) cutProfile(labelNothing)
+  unreadProfiles = []
+  if (!isProfileTooShort()) cutProfile(labelNothing)
 }
 
 /**
- * @returns the labelled profile since about `openCpuCapture` or the last read, one sample an interval, each with
- *   its timestamp; undefined when the last read is too short ago
+ * @returns the labelled profiles since about `openCpuCapture` or the last read, one sample an interval, each with
+ *   its timestamp; what was sampled since the last cut is missing where that is too short ago
  */
-export function readCpuCapture(): Profile | undefined {
-  return performance.now() - lastCutAtMs >= MIN_PROFILE_MS ? cutProfile(labelSample) : undefined
+export function readCpuCapture(): Profile[] {
+  const profiles = unreadProfiles
+  unreadProfiles = []
+  return isProfileTooShort() ? profiles : [...profiles, cutProfile(labelSample)]
 }
 
 /** Nothing is to be read any more. */
 export function closeCpuCapture(): void {
   captureOpen = false
+  unreadProfiles = []
 }
 
 function discardProfile(): void {
@@ -109,20 +149,28 @@ function discardProfile(): void {
 }
 
 function cutProfile(label: typeof labelSample): Profile {
-  lastCutAtMs = performance.now()
-  return time.stop(true, label, [LABEL.spanName, LABEL.traceId, LABEL.spanId]) as unknown as Profile
+  profileBegins()
+  return host.cut(label)
 }
 
-function labelNothing(): Record<string, never> {
+function cutOwnProfile(label: typeof labelSample): Profile {
+  return time.stop(true, label, SHARED_LABELS) as unknown as Profile
+}
+
+/**
+ * Not by `time.setContext`: that writes into a holder which async contexts share with the one they came from, so
+ * that a child's label stayed on its parent after an await.
+ */
+function runWithOwnLabel<T>(span: object | undefined, fn: () => T): T {
+  return time.runWithContext(span ?? NO_SPAN, fn) as T
+}
+
+function labelNothing(): SampleLabels {
   return {}
 }
 
-interface SampleContext {
-  context?: object
-  timestamp: bigint
-}
-
-function labelSample({ context }: { context?: SampleContext }): Record<string, string | number> {
+/** The labels of a sample whose context is the span it was taken in. */
+export function labelSample({ context }: { context?: SampleArgs['context'] }): SampleLabels {
   if (context === undefined) return {}
   const timestamp = { [LABEL.timestampMicros]: Number(context.timestamp) }
   const span = context.context as ProfiledSpan | undefined

@@ -5,7 +5,7 @@
 import type { CpuSample } from './cpu-samples.ts'
 import { SAMPLING_INTERVAL_MICROS } from './profiler.ts'
 import type { RecordedSpan } from './span-recorder.ts'
-import type { SpanTree } from './span-tree.ts'
+import { type SpanTree, statementOf } from './span-tree.ts'
 
 /** Means per span of one name, in ms. */
 export interface SpanTimes {
@@ -21,6 +21,8 @@ export interface SpanTimes {
 export interface ChildTimes {
   name: string
   kind: number
+  /** True for database statements. */
+  isStatement: boolean
   /** How many such children a parent has, on the mean. */
   perParent: number
   /** The part of the parent's duration that is covered by them, in ms. */
@@ -92,19 +94,20 @@ function measureName(
 }
 
 function measureChildren(spans: RecordedSpan[], tree: SpanTree): ChildTimes[] {
-  const byName = new Map<string, { kind: number; count: number; coveredMs: number }>()
+  const byName = new Map<string, { first: RecordedSpan; count: number; coveredMs: number }>()
   for (const span of spans) {
     for (const [name, children] of Map.groupBy(tree.childrenOf(span), (child) => child.name)) {
-      const sums = byName.get(name) ?? { kind: children[0]?.kind ?? 0, count: 0, coveredMs: 0 }
+      const sums = byName.get(name) ?? { first: children[0] as RecordedSpan, count: 0, coveredMs: 0 }
       byName.set(name, sums)
       sums.count += children.length
       sums.coveredMs += total(union(children))
     }
   }
   return [...byName]
-    .map(([name, { kind, count, coveredMs }]) => ({
+    .map(([name, { first, count, coveredMs }]) => ({
       name,
-      kind,
+      kind: first.kind,
+      isStatement: statementOf(first) !== undefined,
       perParent: count / spans.length,
       coveredMs: coveredMs / spans.length
     }))

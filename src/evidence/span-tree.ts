@@ -1,4 +1,5 @@
 /** Looks up spans by id, their children, and the request (local root span) they belong to. */
+import { SpanKind } from '@opentelemetry/api'
 import type { RecordedSpan } from './span-recorder.ts'
 
 export interface SpanTree {
@@ -38,4 +39,11 @@ export function buildSpanTree(spans: readonly RecordedSpan[]): SpanTree {
     },
     requestOf
   }
+}
+
+/** @returns the text of a database client span, under the current or the older attribute name */
+export function statementOf(span: RecordedSpan): string | undefined {
+  if (span.kind !== SpanKind.CLIENT) return undefined
+  const text = span.attributes['db.query.text'] ?? span.attributes['db.statement']
+  return typeof text === 'string' ? text : undefined
 }

@@ -1,11 +1,10 @@
 /** Database statements as the trace shows them: repeated under one parent (the N+1 pattern), or slow by themselves. */
-import { SpanKind } from '@opentelemetry/api'
 import { type CallSite, findCallSite } from './call-site.ts'
 import type { CpuSample } from './cpu-samples.ts'
 import type { SourceTree } from './source-tree.ts'
 import type { RecordedSpan } from './span-recorder.ts'
 import { idleMsWithin } from './span-times.ts'
-import type { SpanTree } from './span-tree.ts'
+import { type SpanTree, statementOf } from './span-tree.ts'
 
 export interface RepeatedStatement {
   parentName: string
@@ -79,13 +78,6 @@ function collectRepeats(parent: RecordedSpan, tree: SpanTree, groups: Map<string
     const key = `${parent.name}\n${statement}`
     groups.set(key, [...(groups.get(key) ?? []), calls])
   }
-}
-
-/** @returns the text of a database client span, under the current or the older attribute name */
-export function statementOf(span: RecordedSpan): string | undefined {
-  if (span.kind !== SpanKind.CLIENT) return undefined
-  const text = span.attributes['db.query.text'] ?? span.attributes['db.statement']
-  return typeof text === 'string' ? text : undefined
 }
 
 function summarize(repeats: RecordedSpan[][], tree: SpanTree, sources: SourceTree): RepeatedStatement {

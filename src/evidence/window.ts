@@ -45,8 +45,7 @@ export function openEvidenceWindow(): EvidenceWindow {
   spanRecorder.open()
 
   function readSamples(): void {
-    const profile = pause(readCpuCapture)
-    if (profile) {
+    for (const profile of pause(readCpuCapture)) {
       const decoded = decodeCpuSamples(profile)
       samples.push(...decoded.filter((sample) => sample.timestampMicros >= startMs * 1000))
     }

@@ -36,7 +36,9 @@ test('splits the time of a span into its own, othersâ€™, idle, and its childrenâ
   assert.equal(times.ownCpuMs, 20)
   assert.equal(times.busyWithOthersMs, 10)
   assert.ok(Math.abs(times.idleMs - 30) < 1, `${times.idleMs}`)
-  assert.deepEqual(times.children, [{ name: 'call', kind: SpanKind.CLIENT, perParent: 1, coveredMs: 30 }])
+  assert.deepEqual(times.children, [
+    { name: 'call', kind: SpanKind.CLIENT, isStatement: false, perParent: 1, coveredMs: 30 }
+  ])
 })
 
 test('counts as idle only what was seen idle: a thread without a core is neither', () => {
@@ -59,7 +61,13 @@ test('calls that overlap under one parent cover its time once', () => {
     makeSpan({ name: 'call', parentSpanId: request.spanId, startMs, endMs: startMs + 30 })
   )
   const [children] = timesOf('request', buildSpanTree([request, ...calls]), []).children
-  assert.deepEqual(children, { name: 'call', kind: SpanKind.INTERNAL, perParent: 3, coveredMs: 50 })
+  assert.deepEqual(children, {
+    name: 'call',
+    kind: SpanKind.INTERNAL,
+    isStatement: false,
+    perParent: 3,
+    coveredMs: 50
+  })
 })
 
 test('takes finished spans only, as long as there are any', () => {

@@ -1,30 +1,32 @@
 /** The leak check itself: looks at the heap for the verdict, then the variable, the line and the proof. */
-import { performance } from 'node:perf_hooks'
 import type { SourceTree } from '../source-tree.ts'
-import { isSuspect, judge, type Look, sum, totalBytes } from './cohorts.ts'
+import { type HoldingVerdict, isSuspect, judge, type Look, sum, totalBytes } from './cohorts.ts'
 import { type HeapInspector, openHeapInspector } from './heap-inspector.ts'
+import { type HeldBy, nameHolder } from './held-by.ts'
 import { findHoldings, type Holding } from './holdings.ts'
-import { findInsertion, proveByClearing } from './leak-location.ts'
+import { sizeOf } from './insertion-watch.ts'
+import { fetchObject, findInsertion, proveByClearing } from './leak-location.ts'
 import type { LeakFindings } from './leak-report.ts'
 import { toMb } from './megabytes.ts'
 import { indexRetainers } from './retainer-index.ts'
-import { createWorkloadRun, type Workload, type WorkloadRun } from './workload-run.ts'
+import { createWorkloadRun, readBudgetClockMs, type Workload, type WorkloadRun } from './workload-run.ts'
 
 /** Enough for V8 to have compiled what the workload runs, and for its lazy initialization. */
 const WARM_UP_ITERATIONS = 64
-const WARM_UP_BUDGET_MS = 1500
+const WARM_UP_BUDGET_MS = 700
 
 const FIRST_COHORTS = 8
 /** 8 iterations a cohort, so that a leak at every tenth iteration has survivors in most of them. */
 const MIN_FIRST_ITERATIONS = 64
 const MIN_COHORT_ITERATIONS = 2
-const FIRST_BUDGET_MS = 2000
+const FIRST_BUDGET_MS = 1500
 
 /** The second look needs this many times the iterations of the first, to tell a constant from growth. */
-const MIN_PLATEAU_FACTOR = 3
+const SECOND_LOOK_FACTOR = 3
 /** A cache of 10,000 entries is full after it. */
 const MAX_PLATEAU_ITERATIONS = 20_000
-const PLATEAU_BUDGET_MS = 3000
+const SECOND_LOOK_BUDGET_MS = 1000
+const PLATEAU_BUDGET_MS = 1500
 /** So much more memory is no cache still filling, or one too large to wait for. */
 const MAX_GROWTH_BYTES = 32 * 1024 * 1024
 
@@ -62,36 +64,31 @@ export async function checkWorkload(
       `an iteration takes too long: only ${run.done} ran in the time there is`
     )
   }
-  const looks = [await look(cohorts, globalId)]
+  const looks = [await look(cohorts, globalId, [])]
   const firstIterations = sum(cohortIterations)
   if (findSuspects(looks).length === 0) {
     return conclude(cohorts, 'clean', `nothing that ${firstIterations} iterations allocated is kept`)
   }
 
   // Most innocents are told after a few more iterations: the long run is for what still looks guilty.
-  const endMs = performance.now() + PLATEAU_BUDGET_MS
-  await runCohort(cohorts, run.done * MIN_PLATEAU_FACTOR, PLATEAU_BUDGET_MS)
-  looks.push(await look(cohorts, globalId))
+  await runCohort(cohorts, run.done * SECOND_LOOK_FACTOR, SECOND_LOOK_BUDGET_MS)
+  looks.push(await look(cohorts, globalId, looks))
   if (findGuilty(looks).length > 0) {
-    await runPlateau(cohorts, endMs)
-    looks.push(await look(cohorts, globalId))
+    await runPlateau(cohorts, readBudgetClockMs() + PLATEAU_BUDGET_MS)
+    looks.push(await look(cohorts, globalId, looks))
   }
   const worst = findGuilty(looks)[0]
   if (!worst) {
-    return hasBounded(looks)
+    if (hasVerdict(looks, 'open')) {
+      return conclude(cohorts, 'inconclusive', `${run.done} iterations can't tell whether what is kept grows`)
+    }
+    return hasVerdict(looks, 'bounded')
       ? conclude(cohorts, 'bounded', `what is kept has stopped growing after ${run.done} iterations`)
       : conclude(cohorts, 'clean', `nothing keeps growing over ${run.done} iterations`)
   }
-  if (run.done < (looks[0]?.done ?? 0) * MIN_PLATEAU_FACTOR) {
-    return conclude(
-      cohorts,
-      'inconclusive',
-      `it grows, but ${run.done} iterations can't tell a leak from a filling cache`
-    )
-  }
   return {
     ...conclude(cohorts, 'leak', describeLeak(worst, run.done)),
-    ...(await explain(worst, cohorts, sources))
+    ...(await explain(worst, looks.at(-1)?.heldBy ?? null, cohorts, sources))
   }
 }
 
@@ -113,30 +110,45 @@ async function runPlateau(cohorts: CohortRun, endMs: number): Promise<void> {
   const { run, history } = cohorts
   const firstBytes = history[0] ?? 0
   const lastIteration = run.done + MAX_PLATEAU_ITERATIONS
-  while (run.done < lastIteration && performance.now() < endMs) {
+  while (run.done < lastIteration && readBudgetClockMs() < endMs) {
     const grownBytes = (history.at(-1) ?? 0) - firstBytes
     const affordable = Math.floor(
       (MAX_GROWTH_BYTES - grownBytes) / Math.max(grownBytes / sum(cohorts.cohortIterations), 1)
     )
     const count = Math.min(run.done, lastIteration - run.done, affordable)
     if (count < 1) return
-    await runCohort(cohorts, count, endMs - performance.now())
+    await runCohort(cohorts, count, endMs - readBudgetClockMs())
   }
+}
+
+/** A look, and who holds what is worst by all looks up to it. */
+interface NamedLook extends Look<Holding> {
+  heldBy: HeldBy | null
 }
 
 /** Takes a snapshot and keeps plain data of it: a graph that stayed alive would count as growth. */
 async function look(
   { heap, boundaries, cohortIterations, run }: CohortRun,
-  globalId: number
-): Promise<Look<Holding>> {
-  const holdings = await readHoldings()
-  await heap.collectEverything()
-  return { holdings, cohortIterations: [...cohortIterations], done: run.done }
-
-  async function readHoldings() {
+  globalId: number,
+  earlier: readonly NamedLook[]
+): Promise<NamedLook> {
+  async function readSnapshot(): Promise<NamedLook> {
     const graph = await heap.takeSnapshot()
-    return findHoldings(graph, indexRetainers(graph), boundaries, globalId)
+    const retainers = indexRetainers(graph)
+    const holdings = findHoldings(graph, retainers, boundaries)
+    for (const holding of holdings.values()) {
+      if (holding.storeBytes > 0 && !holding.isVariable) {
+        holding.size = sizeOf(fetchObject(heap, holding.ownerId))
+      }
+    }
+    const seen = { holdings, cohortIterations: [...cohortIterations], done: run.done, heldBy: null }
+    const worst = findGuilty([...earlier, seen])[0]
+    return worst ? { ...seen, heldBy: nameHolder(graph, retainers, worst, globalId) } : seen
   }
+
+  const seen = await readSnapshot()
+  await heap.collectEverything()
+  return seen
 }
 
 function findSuspects([first]: Look<Holding>[]): string[] {
@@ -152,8 +164,8 @@ function findGuilty(looks: Look<Holding>[]): Holding[] {
     .sort((a, b) => totalBytes(b) - totalBytes(a))
 }
 
-function hasBounded(looks: Look<Holding>[]): boolean {
-  return findSuspects(looks).some((key) => judge(key, looks) === 'bounded')
+function hasVerdict(looks: Look<Holding>[], verdict: HoldingVerdict): boolean {
+  return findSuspects(looks).some((key) => judge(key, looks) === verdict)
 }
 
 function describeLeak({ counts }: Holding, done: number): string {
@@ -163,15 +175,20 @@ function describeLeak({ counts }: Holding, done: number): string {
 }
 
 /** @returns what `conclude` can't know: the growth, its variable, its line, its types and the proof */
-async function explain(holding: Holding, { heap, run, cohortIterations }: CohortRun, sources: SourceTree) {
+async function explain(
+  holding: Holding,
+  heldBy: HeldBy | null,
+  { heap, run, cohortIterations }: CohortRun,
+  sources: SourceTree
+) {
   const bytesPerIteration = sum(holding.bytes) / sum(cohortIterations) + holding.storeBytes / run.done
-  const location = await findInsertion(heap, sources, holding, run)
+  const location = await findInsertion(heap, sources, holding, heldBy, run)
   return {
     growth_bytes_per_iteration: Math.round(bytesPerIteration),
-    retained_by: holding.heldBy?.name ?? null,
+    retained_by: heldBy?.name ?? null,
     allocated_at: location ? `${sources.relativePath(location.file)}:${location.line}` : null,
     growing_types: listTypes(holding, sum(cohortIterations)),
-    proof: await proveByClearing(heap, holding, bytesPerIteration * run.done, usedBytes)
+    proof: await proveByClearing(heap, holding, heldBy, bytesPerIteration * run.done, usedBytes)
   }
 }
 

@@ -10,6 +10,8 @@ export interface HoldingCount {
   bytes: readonly number[]
   /** The table or array that holds them, which a larger one replaces as it grows. */
   storeBytes: number
+  /** Its entries, which tell more exactly than the bytes whether it grows. */
+  size?: number
 }
 
 export interface Look<H extends HoldingCount = HoldingCount> {
@@ -21,7 +23,8 @@ export interface Look<H extends HoldingCount = HoldingCount> {
   done: number
 }
 
-export type HoldingVerdict = 'leak' | 'bounded' | 'innocent'
+/** `open`: too few iterations to tell. */
+export type HoldingVerdict = 'leak' | 'bounded' | 'innocent' | 'open'
 
 /** Of the first cohorts this share must have survivors: a leak at every tenth iteration leaves some cohorts out. */
 const MIN_COHORT_SHARE = 0.5
@@ -31,8 +34,14 @@ const MIN_OLD_ALIVE = 0.5
 const MIN_LATE_RATE = 0.3
 /** Fewer objects an iteration than this are no cache that filled but some initialization. */
 const MIN_CACHE_RATE = 0.1
-/** What is replaced as it grows is a leak from this share of straight growth on: a table doubles at once. */
+/** Of straight growth this share is a leak; a table or a string that doubles at once may have been too large before. */
 const MIN_STRAIGHT_GROWTH = 0.4
+/** So close to what was there before is no growth. */
+const MAX_CONSTANT = 1.1
+/** So many times the iterations of the first look tell survivors that come and go from those that stay … */
+const MIN_SPREAD_FACTOR = 1.5
+/** … and one doubling from growth. */
+const MIN_REPLACED_FACTOR = 4
 /** A pointer or a number an iteration: the least that a growing array can take. */
 const MIN_REPLACED_BYTES_PER_ITERATION = 4
 
@@ -50,7 +59,10 @@ export function judge(key: string, looks: readonly Look[]): HoldingVerdict {
   const verdicts = later.map((look) =>
     isSpread(suspect) ? judgeSpread(key, first, look) : judgeReplaced(key, first, look)
   )
-  return verdicts.find((verdict) => verdict !== 'leak') ?? 'leak'
+  // One look that clears it is enough; of the others the last, which saw most, counts.
+  return (
+    verdicts.find((verdict) => verdict === 'innocent' || verdict === 'bounded') ?? verdicts.at(-1) ?? 'open'
+  )
 }
 
 /** Survivors of old and new cohorts alike. */
@@ -69,7 +81,9 @@ function judgeSpread(key: string, first: Look, later: Look): HoldingVerdict {
   const firstRate = sum(before) / sum(first.cohortIterations)
   const lateRate = (now.at(-1) ?? 0) / (later.cohortIterations.at(-1) ?? 1)
   const areOldAlive = sum(now.slice(0, oldCohorts)) >= sum(before.slice(0, oldCohorts)) * MIN_OLD_ALIVE
-  if (areOldAlive && lateRate >= firstRate * MIN_LATE_RATE) return 'leak'
+  if (areOldAlive && lateRate >= firstRate * MIN_LATE_RATE) {
+    return later.done >= first.done * MIN_SPREAD_FACTOR ? 'leak' : 'open'
+  }
   return firstRate >= MIN_CACHE_RATE ? 'bounded' : 'innocent'
 }
 
@@ -77,8 +91,13 @@ function judgeReplaced(key: string, first: Look, later: Look): HoldingVerdict {
   const before = first.holdings.get(key)
   const now = later.holdings.get(key)
   if (!before || !now) return 'innocent'
-  const straight = (totalBytes(before) * later.done) / first.done
-  return totalBytes(now) >= straight * MIN_STRAIGHT_GROWTH ? 'leak' : 'innocent'
+  const growth =
+    before.size !== undefined && now.size !== undefined
+      ? now.size / Math.max(before.size, 1)
+      : totalBytes(now) / totalBytes(before)
+  const factor = later.done / first.done
+  if (growth <= MAX_CONSTANT || growth < factor * MIN_STRAIGHT_GROWTH) return 'innocent'
+  return factor >= MIN_REPLACED_FACTOR ? 'leak' : 'open'
 }
 
 export function totalBytes({ bytes, storeBytes }: HoldingCount): number {

@@ -1,5 +1,6 @@
 /** Names what holds an object as a programmer would: `documentCache`, `store.#entries`. */
 import type { HeapGraph } from './heap-graph.ts'
+import type { Holding } from './holdings.ts'
 import type { Retainer, RetainerIndex } from './retainer-index.ts'
 
 export interface HeldBy {
@@ -16,11 +17,10 @@ const MAX_NAMES = 3
 const TIMER_CLASSES = new Set(['Timeout', 'TimersList', 'Immediate'])
 
 /** @param globalId V8's id of `globalThis` */
-export function nameOwner(
+export function nameHolder(
   graph: HeapGraph,
   retainers: RetainerIndex,
-  owner: number,
-  { label, isVariable }: { label: string; isVariable: boolean },
+  { owner, label, isVariable }: Holding,
   globalId: number
 ): HeldBy | null {
   if (isVariable) return { name: label, identifier: label, isTimer: false }

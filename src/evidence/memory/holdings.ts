@@ -3,23 +3,23 @@
  * was there before, and counted by the cohort (the span between two boundaries) that allocated it.
  */
 import type { HeapGraph } from './heap-graph.ts'
-import { type HeldBy, nameOwner } from './held-by.ts'
 import type { RetainerIndex } from './retainer-index.ts'
 
 export interface Holding {
-  /** V8's id of the object that was there before. */
+  /** The object that was there before: its node in this snapshot, and V8's id of it, which stays. */
+  owner: number
   ownerId: number
   /** The one variable or property of the owner that leads to all of it; empty where there are several or none. */
   label: string
   /** The owner is a scope, and what grows is the value of its variable `label`. */
   isVariable: boolean
-  /** Null where no variable of the program leads to it. */
-  heldBy: HeldBy | null
   /** Surviving objects and their bytes, by cohort. */
   counts: number[]
   bytes: number[]
   /** The owner's own table, array or dictionary, which is replaced by a larger one as it grows. */
   storeBytes: number
+  /** Entries or elements of the owner, where it has a store; read from the object itself. */
+  size?: number
   /** Objects by constructor. */
   types: Map<string, { count: number; bytes: number }>
 }
@@ -44,25 +44,27 @@ const NOBODY = -1
 
 /**
  * @param boundaries from `markBoundary`, ascending: one before the first cohort, then one after each
- * @param globalId V8's id of `globalThis`
  * @returns the holdings by a key that stays the same in a later snapshot of the same process
  */
 export function findHoldings(
   graph: HeapGraph,
   retainers: RetainerIndex,
-  boundaries: readonly number[],
-  globalId: number
+  boundaries: readonly number[]
 ): Map<string, Holding> {
   const first = boundaries[0] ?? 0
   const last = boundaries.at(-1) ?? 0
   const holdingOf = new Int32Array(graph.nodeCount).fill(NOBODY)
   const holdings: Holding[] = []
-  const owners: number[] = []
   const numberByKey = new Map<string, number>()
 
-  function isNew(node: number): boolean {
+  // Asked once for every edge of the heap.
+  const newNodes = new Uint8Array(graph.nodeCount)
+  for (let node = 0; node < graph.nodeCount; node++) {
     const id = graph.id(node)
-    return id > first && id <= last && PROGRAM_TYPES.has(graph.type(node))
+    if (id > first && id <= last && PROGRAM_TYPES.has(graph.type(node))) newNodes[node] = 1
+  }
+  function isNew(node: number): boolean {
+    return newNodes[node] === 1
   }
 
   function numberOfHolding(owner: number, edge: number): number {
@@ -78,17 +80,16 @@ export function findHoldings(
     const counts = new Array<number>(boundaries.length - 1).fill(0)
     const bytes = [...counts]
     const holding: Holding = {
+      owner,
       ownerId: graph.id(owner),
       label,
       isVariable,
-      heldBy: null,
       counts,
       bytes,
       storeBytes: 0,
       types: new Map()
     }
     numberByKey.set(key, holdings.length)
-    owners.push(owner)
     return holdings.push(holding) - 1
   }
 
@@ -99,7 +100,7 @@ export function findHoldings(
       if (isNew(node) || PROGRAM_TYPES.has(graph.type(node)) !== fromProgram) continue
       for (let edge = graph.firstEdge(node); edge < graph.firstEdge(node + 1); edge++) {
         const target = graph.edgeTarget(edge)
-        if (graph.edgeType(edge) === 'weak' || !isNew(target) || holdingOf[target] !== NOBODY) continue
+        if (!isNew(target) || holdingOf[target] !== NOBODY || graph.edgeType(edge) === 'weak') continue
         const { owner, via } = climbOutOfStore(graph, retainers, node, edge)
         const number = numberOfHolding(owner, via)
         holdingOf[target] = number
@@ -134,9 +135,6 @@ export function findHoldings(
 
   claim(true)
   claim(false)
-  for (const [number, holding] of holdings.entries()) {
-    holding.heldBy = nameOwner(graph, retainers, owners[number] ?? 0, holding, globalId)
-  }
   return new Map([...numberByKey].map(([key, number]) => [key, holdings[number] as Holding]))
 }
 

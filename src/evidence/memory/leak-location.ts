@@ -7,7 +7,7 @@ import { clear, createInsertionWatch } from './insertion-watch.ts'
 import type { LeakReport } from './leak-report.ts'
 import { placeLineProbes } from './line-probes.ts'
 import { toMb } from './megabytes.ts'
-import type { WorkloadRun } from './workload-run.ts'
+import { readBudgetClockMs, type WorkloadRun } from './workload-run.ts'
 
 /** One that leaks only now and then is met all the same. */
 const MAX_ITERATIONS = 200
@@ -21,16 +21,16 @@ export async function findInsertion(
   heap: HeapInspector,
   sources: SourceTree,
   holding: Holding,
+  heldBy: HeldBy | null,
   run: WorkloadRun
 ): Promise<{ file: string; line: number } | undefined> {
-  const { heldBy } = holding
   const watch = createInsertionWatch(sources)
   const container = holding.isVariable ? undefined : fetchObject(heap, holding.ownerId)
   if (heldBy?.isTimer) watch.watchTimers()
   else watch.watch(container)
-  const endMs = performance.now() + BUDGET_MS
+  const endMs = readBudgetClockMs() + BUDGET_MS
   for (let i = 0; i < MAX_ITERATIONS && watch.insertions < ENOUGH_INSERTIONS; i++) {
-    if ((await run.run(1, endMs - performance.now())) === 0 || performance.now() > endMs) break
+    if ((await run.run(1, endMs - readBudgetClockMs())) === 0 || readBudgetClockMs() > endMs) break
   }
   return (
     watch.mostFrequent() ?? (heldBy ? await probeLines(heap, sources, container, heldBy, run) : undefined)
@@ -46,9 +46,9 @@ async function probeLines(
 ): Promise<{ file: string; line: number } | undefined> {
   const readContainer = container === undefined ? undefined : () => container
   const probes = placeLineProbes(heap, sources, heldBy.identifier, readContainer)
-  const endMs = performance.now() + BUDGET_MS
-  for (let i = 0; i < MAX_ITERATIONS && performance.now() < endMs; i++) {
-    await run.run(1, endMs - performance.now())
+  const endMs = readBudgetClockMs() + BUDGET_MS
+  for (let i = 0; i < MAX_ITERATIONS && readBudgetClockMs() < endMs; i++) {
+    await run.run(1, endMs - readBudgetClockMs())
     probes.settle()
   }
   return probes.mostFrequent()
@@ -60,7 +60,8 @@ async function probeLines(
  */
 export async function proveByClearing(
   heap: HeapInspector,
-  { ownerId, heldBy, isVariable }: Holding,
+  { ownerId, isVariable }: Holding,
+  heldBy: HeldBy | null,
   predictedBytes: number,
   usedBytes: () => number
 ): Promise<LeakReport['proof']> {
@@ -78,7 +79,8 @@ export async function proveByClearing(
   }
 }
 
-function fetchObject(heap: HeapInspector, objectId: number): unknown {
+/** @returns the object itself, by V8's number of it */
+export function fetchObject(heap: HeapInspector, objectId: number): unknown {
   heap.callOn(objectId, `function () { globalThis.${HANDLE} = this }`)
   const value = Reflect.get(globalThis, HANDLE)
   Reflect.deleteProperty(globalThis, HANDLE)
