@@ -2,6 +2,8 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { GrowthRate } from '../evidence/growth-rate.ts'
 import type { HeapWatch } from '../evidence/heap-watch.ts'
+import { type LeakChecker, LeakCheckRunningError } from '../evidence/memory/leak-checker.ts'
+import { leakReportSchema } from '../evidence/memory/leak-report.ts'
 import { clearDocumentCache, measureDocumentCache } from '../pipeline/document-cache.ts'
 
 /** The practical's own threshold for a sustained growth. */
@@ -68,6 +70,58 @@ export const memoryRoutes: FastifyPluginAsyncZod<{ heapWatch: HeapWatch }> = asy
       const { entries, freedBytes } = clearDocumentCache()
       request.log.info({ entries }, 'document cache emptied')
       return { freed_mb: toMb(freedBytes), entries }
+    }
+  )
+}
+
+const iterationsError = 'must be a whole number from 1 to 100'
+const leakCheckBodySchema = z
+  .object(
+    {
+      iterations: z
+        .int(iterationsError)
+        .min(1, iterationsError)
+        .max(100, iterationsError)
+        .default(10)
+        .describe('At least so many are judged; it runs more where the verdict takes more')
+    },
+    { error: 'must be a JSON object such as {"iterations": 10}' }
+  )
+  .nullish()
+  .transform((body) => body ?? { iterations: 10 })
+
+/** A check that runs when the app closes is called off. */
+export const leakCheckRoutes: FastifyPluginAsyncZod<{ leakChecker: LeakChecker }> = async (
+  app,
+  { leakChecker }
+) => {
+  app.addHook('preClose', async function callOff() {
+    leakChecker.close()
+  })
+
+  app.post(
+    '/memory/leak-check',
+    {
+      config: { guarded: true },
+      schema: {
+        summary:
+          'Run the pipeline in a process of its own and say what leaks, by how much, and on which line',
+        body: leakCheckBodySchema,
+        response: { 200: z.object({ status: z.literal('ok'), leak_check: leakReportSchema }) }
+      }
+    },
+    async function checkForLeaks(request, reply) {
+      try {
+        const report = await leakChecker.run(request.body.iterations)
+        request.log.info(
+          { verdict: report.verdict, retained_by: report.retained_by, allocated_at: report.allocated_at },
+          'leak check ended'
+        )
+        return { status: 'ok' as const, leak_check: report }
+      } catch (error) {
+        if (error instanceof LeakCheckRunningError) reply.header('retry-after', error.retryAfterS)
+        throw error
+      }
     }
   )
 }

@@ -1,6 +1,6 @@
 /** Names what holds an object as a programmer would: `documentCache`, `store.#entries`. */
 import type { HeapGraph } from './heap-graph.ts'
-import type { Holding } from './holdings.ts'
+import { type Holding, TIMER_CLASSES } from './holdings.ts'
 import type { Retainer, RetainerIndex } from './retainer-index.ts'
 
 export interface HeldBy {
@@ -14,7 +14,6 @@ export interface HeldBy {
 
 /** Names that stand for the same thing when they repeat: the links of a list. */
 const MAX_NAMES = 3
-const TIMER_CLASSES = new Set(['Timeout', 'TimersList', 'Immediate'])
 
 /** @param globalId V8's id of `globalThis` */
 export function nameHolder(

@@ -39,6 +39,8 @@ const PROGRAM_TYPES = new Set([
   'native'
 ])
 
+/** Node keeps them in lists of its own, any of which may lead to any timer. */
+export const TIMER_CLASSES = new Set(['Timeout', 'TimersList', 'Immediate'])
 const STORE_LABELS = new Set(['elements', 'table', 'properties'])
 const NOBODY = -1
 
@@ -69,7 +71,9 @@ export function findHoldings(
 
   function numberOfHolding(owner: number, edge: number): number {
     const isVariable = graph.edgeType(edge) === 'context'
-    const key = `${graph.id(owner)}${isVariable ? ` ${graph.edgeLabel(edge)}` : ''}`
+    const key = TIMER_CLASSES.has(graph.name(owner))
+      ? 'timers'
+      : `${graph.id(owner)}${isVariable ? ` ${graph.edgeLabel(edge)}` : ''}`
     const known = numberByKey.get(key)
     if (known !== undefined) {
       const holding = holdings[known]
@@ -95,7 +99,6 @@ export function findHoldings(
 
   /** A program's objects first: V8's own often point at the same object by the way. */
   function claim(fromProgram: boolean): void {
-    const queue: number[] = []
     for (let node = 0; node < graph.nodeCount; node++) {
       if (isNew(node) || PROGRAM_TYPES.has(graph.type(node)) !== fromProgram) continue
       for (let edge = graph.firstEdge(node); edge < graph.firstEdge(node + 1); edge++) {
@@ -107,10 +110,10 @@ export function findHoldings(
         const holding = holdings[number]
         if (holding && STORE_LABELS.has(graph.edgeLabel(edge))) holding.storeBytes += graph.selfBytes(target)
         else if (holding) addSurvivor(holding, graph, target, boundaries)
-        queue.push(target)
+        // At once: of a list that old nodes lead to from both ends, one and the same owner has it all in every look.
+        spread([target])
       }
     }
-    spread(queue)
   }
 
   function spread(queue: number[]): void {

@@ -1,0 +1,75 @@
+/** The leak check of the service's own pipeline, one at a time. */
+import { resolve } from 'node:path'
+import exampleData from '../../../example_data.json' with { type: 'json' }
+import type { Database } from '../../database/database.ts'
+import type { FaultRegistry, FaultSwitches } from '../../faults.ts'
+import { checkForLeaks } from './leak-check.ts'
+import type { LeakReport } from './leak-report.ts'
+import type { QueryWorkloadInput } from './query-workload.ts'
+import { recordRetrieval } from './retrieval-snapshot.ts'
+
+export interface LeakChecker {
+  readonly isRunning: boolean
+  /** @throws LeakCheckRunningError */
+  run(iterations: number): Promise<LeakReport>
+  /** Calls a running check off. */
+  close(): void
+}
+
+/** Longer than most checks take. */
+const RETRY_AFTER_S = 10
+
+export class LeakCheckRunningError extends Error {
+  readonly statusCode = 409
+  readonly code = 'LEAK_CHECK_RUNNING'
+  readonly retryAfterS = RETRY_AFTER_S
+  constructor() {
+    super(`A leak check is running already: ask again in ${RETRY_AFTER_S} s.`)
+  }
+}
+
+const ROOT = resolve(import.meta.dirname, '../../..')
+const WORKLOAD_URL = new URL('./query-workload.ts', import.meta.url).href
+const QUERY = exampleData.sample_queries[0] ?? ''
+const JUDGED =
+  'answerQuery with queries that are all different, on recorded rows of the database, without latency; ' +
+  'the database client, the model client, HTTP and telemetry are not run'
+
+export function createLeakChecker(deps: { database: Database; faults: FaultRegistry }): LeakChecker {
+  const closing = new AbortController()
+  let isRunning = false
+
+  async function run(iterations: number): Promise<LeakReport> {
+    if (isRunning) throw new LeakCheckRunningError()
+    isRunning = true
+    try {
+      const faults = fixAllButCache(deps.faults.snapshot())
+      const snapshot = await recordRetrieval(deps.database, QUERY, faults)
+      const input: QueryWorkloadInput = { query: QUERY, snapshot, faults }
+      return await checkForLeaks({
+        iterations,
+        workloadUrl: WORKLOAD_URL,
+        input,
+        rootDir: ROOT,
+        judged: JUDGED,
+        signal: closing.signal
+      })
+    } finally {
+      isRunning = false
+    }
+  }
+
+  return {
+    get isRunning() {
+      return isRunning
+    },
+    run,
+    close: () => closing.abort()
+  }
+}
+
+/** The others cost time and keep nothing. */
+function fixAllButCache(live: FaultSwitches): FaultSwitches {
+  const fixed = Object.fromEntries(Object.keys(live).map((name) => [name, false])) as unknown as FaultSwitches
+  return { ...fixed, 'unbounded-document-cache': live['unbounded-document-cache'] }
+}
