@@ -56,7 +56,7 @@ function draw(canvas, details) {
       details.textContent = frame ? describe(frame, frames.totalMs) : rest
     }
   })
-  chart.search(view.search)
+  if (view.search !== '') chart.search(view.search)
 }
 
 let drawnWidth = 0

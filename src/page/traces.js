@@ -13,7 +13,7 @@ const shown = { traces: [], id: undefined, trace: undefined, jaegerUrl: undefine
 
 export function startTracesPanel() {
   fill(byId('traces-tools'), copyCurl('GET', '/traces'))
-  on('span', paint)
+  on('span', markSpan)
   on('record', () => {
     shown.id = undefined
   })
@@ -53,6 +53,13 @@ function paint() {
     return
   }
   fill(byId('traces-body'), renderList(), shown.trace && renderWaterfall(shown.trace))
+}
+
+/** The rows stay as they are: only which one is chosen changes. */
+function markSpan() {
+  for (const row of byId('traces-body').querySelectorAll('[data-span]')) {
+    row.setAttribute('aria-pressed', String(row.dataset.span === state.span))
+  }
 }
 
 function renderList() {
@@ -103,7 +110,6 @@ function renderWaterfall({ trace_id, spans, dropped_spans }) {
 
 function renderRow(row, durationMs) {
   const label = row.spans.length > 1 ? `${row.name} × ${row.spans.length}` : row.name
-  const isFiltered = state.span === row.name
   return h(
     'li',
     { class: row.isSlowest && 'slowest' },
@@ -112,11 +118,10 @@ function renderRow(row, durationMs) {
       {
         type: 'button',
         'data-key': `row ${row.spans[0].span_id}`,
-        'aria-pressed': String(isFiltered),
-        title: isFiltered
-          ? 'Show all spans in the flame graph again'
-          : 'Show this span alone in the flame graph',
-        onclick: () => showSpan(isFiltered ? '' : row.name)
+        'data-span': row.name,
+        'aria-pressed': String(state.span === row.name),
+        title: 'Show this span alone in the flame graph, or all again',
+        onclick: () => showSpan(state.span === row.name ? '' : row.name)
       },
       h(
         'span',
