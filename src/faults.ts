@@ -8,6 +8,8 @@ const SIMULATES = {
   'slow-prompt-serialization':
     'a prompt builder that drops one chunk, writes the whole prompt again and counts its tokens again until it fits',
   'n-plus-one-queries': 'one SELECT for each document found, instead of one JOIN',
+  'missing-index':
+    'a foreign key without an index: to find the chunks of a document, all chunks of all documents are read',
   'unbounded-document-cache':
     'a cache of document texts that keeps an entry for every query and document, for good',
   'redundant-prompt-tokens': 'sentences sent to the model again with every chunk that repeats them'

@@ -17,7 +17,7 @@ export type ServerMessage =
 
 /** A pool of one, and the connection that replaces it while the broken one is not yet taken apart. */
 const MAX_CONNECTIONS = 3
-/** The default of 128 MB would be allocated at once; all our tables take 11 MB. */
+/** The default of 128 MB would be allocated at once; all our tables take 20 MB. */
 const START_PARAMETERS = [...PGlite.defaultStartParams, '-c', 'shared_buffers=8MB']
 /** The default keeps two segments of 16 MB, which are a third of the dump. */
 const INITDB_PARAMETERS = ['--wal-segsize=1']

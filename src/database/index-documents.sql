@@ -21,4 +21,6 @@ WHERE texts.document_id = documents.id;
 
 CREATE INDEX documents_search ON rag_demo.documents USING gin (search);
 
-CREATE INDEX chunks_document_id ON rag_demo.chunks (document_id);
+INSERT INTO rag_demo.indexed_chunks SELECT * FROM rag_demo.chunks ORDER BY id;
+
+CREATE INDEX indexed_chunks_document_id ON rag_demo.indexed_chunks (document_id);

@@ -1,7 +1,7 @@
 -- All that is ours lives in the schema rag_demo; nothing outside it is touched.
 CREATE SCHEMA IF NOT EXISTS rag_demo;
 
-DROP TABLE IF EXISTS rag_demo.chunks, rag_demo.documents, rag_demo.seed;
+DROP TABLE IF EXISTS rag_demo.chunks, rag_demo.indexed_chunks, rag_demo.documents, rag_demo.seed;
 
 CREATE TABLE rag_demo.documents (
   id integer PRIMARY KEY,
@@ -9,8 +9,17 @@ CREATE TABLE rag_demo.documents (
   search tsvector
 );
 
--- No UNIQUE (document_id, position): its index would serve the foreign key too, and hide what a missing one costs.
+-- Without an index on document_id. No UNIQUE (document_id, position) either: its index would serve the foreign key
+-- too, and hide what a missing one costs.
 CREATE TABLE rag_demo.chunks (
+  id integer PRIMARY KEY,
+  document_id integer NOT NULL REFERENCES rag_demo.documents (id),
+  position integer NOT NULL,
+  text text NOT NULL
+);
+
+-- The same rows with the index, so that each request can have it or not, whatever the others have.
+CREATE TABLE rag_demo.indexed_chunks (
   id integer PRIMARY KEY,
   document_id integer NOT NULL REFERENCES rag_demo.documents (id),
   position integer NOT NULL,

@@ -77,8 +77,9 @@ async function seed(connection: SeedConnection, version: string, onProgress: OnP
     throw error
   }
   // Without fresh statistics the planner takes 20,000 rows for a handful and scans where an index would serve.
-  await connection.exec('VACUUM ANALYZE rag_demo.documents')
-  await connection.exec('VACUUM ANALYZE rag_demo.chunks')
+  for (const table of ['documents', 'chunks', 'indexed_chunks']) {
+    await connection.exec(`VACUUM ANALYZE rag_demo.${table}`)
+  }
 }
 
 async function insertDocuments(

@@ -6,7 +6,7 @@
 import sampleData from '../../example_data.json' with { type: 'json' }
 
 /** Words in a chunk; the last chunk of a document may have fewer. */
-export const CHUNK_WORDS = 55
+export const CHUNK_WORDS = 60
 /** Words a chunk shares with the one before it, as a sliding-window splitter leaves them. */
 export const OVERLAP_WORDS = 25
 
@@ -17,14 +17,15 @@ const VERBATIM_SHARE = 0.25
 
 const REGIONS = ['Germany', 'France', 'Poland', 'Ireland', 'Canada', 'Japan', 'Brazil', 'Singapore']
 const DEPARTMENTS = ['Finance', 'Human Resources', 'Engineering', 'Customer Support', 'Sales']
-const YEARS = [2023, 2025]
+const YEARS = [2025, 2024, 2023, 2022, 2021]
 
 /** Fewest and most chunks of a document by its kind; the square of a random number favours the short ones. */
 const CHUNKS_BY_KIND: Readonly<Record<string, { min: number; max: number }>> = {
   notice: { min: 3, max: 4 },
-  standard: { min: 4, max: 12 },
-  policy: { min: 8, max: 20 },
-  handbook: { min: 14, max: 40 }
+  guideline: { min: 3, max: 8 },
+  standard: { min: 14, max: 34 },
+  policy: { min: 14, max: 36 },
+  handbook: { min: 18, max: 40 }
 }
 
 type Random = () => number
@@ -33,6 +34,8 @@ interface Family {
   index: number
   title: string
   kind: string
+  /** In how many editions the document exists. */
+  editions: number
   paragraphs: string[][]
 }
 
@@ -54,8 +57,8 @@ export function generateDocuments(): SeedDocument[] {
   const families = sampleData.sample_documents.map(toFamily)
   const random = mulberry32(PRNG_SEED)
   const documents: SeedDocument[] = []
-  for (const edition of listEditions()) {
-    for (const family of families) {
+  for (const [index, edition] of listEditions().entries()) {
+    for (const family of families.filter(({ editions }) => index < editions)) {
       const title = `${family.title} – ${edition.region}, ${edition.department} (${edition.year})`
       const id = documents.length + 1
       const text = writeDocument(id, family, families, edition, random)
@@ -80,6 +83,7 @@ function toFamily(document: (typeof sampleData.sample_documents)[number], index:
     index,
     title: document.title,
     kind: document.kind,
+    editions: document.editions,
     paragraphs: document.paragraphs.map(toSentences)
   }
 }

@@ -35,11 +35,15 @@ export async function answerQuery(query: string, caller: Caller, deps: PipelineD
   const { database, faults, model, signal } = deps
   const stages = createStageRunner(query, caller, faults, signal)
 
-  const found = await stages.run('rag.retrieve', ['n-plus-one-queries'], async function retrieveStage(span) {
-    const chunks = await retrieve(database, query, faults)
-    span.setAttributes({ 'rag.documents': countDocuments(chunks), 'rag.candidates': chunks.length })
-    return chunks
-  })
+  const found = await stages.run(
+    'rag.retrieve',
+    ['n-plus-one-queries', 'missing-index'],
+    async function retrieveStage(span) {
+      const chunks = await retrieve(database, query, faults)
+      span.setAttributes({ 'rag.documents': countDocuments(chunks), 'rag.candidates': chunks.length })
+      return chunks
+    }
+  )
   if (found.length === 0) return answerNothingFound(model.model, stages.times)
 
   const openings = await stages.run('rag.cache', ['unbounded-document-cache'], (span) =>

@@ -8,7 +8,7 @@ import type { Chunk } from './types.ts'
 /** How long the simulated document store takes for the texts of one query, at latency scale 1. */
 const FETCH_MS = 15
 
-/** Chunks that make a document's opening: about 1,000 characters, so about 50 KB for the 50 documents of a query. */
+/** Chunks that make a document's opening: about 1,200 characters, so about 50 KB for the 42 documents of a query. */
 const OPENING_CHUNKS = 5
 
 const MAX_CACHE_BYTES = 5_000_000

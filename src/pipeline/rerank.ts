@@ -49,25 +49,32 @@ export function filterOverlappingChunks(chunks: readonly Chunk[]): Chunk[] {
   const keptWindows = new Set<string>()
   const kept: Chunk[] = []
   for (const chunk of chunks) {
-    const windows = wordWindows(splitWords(chunk.text))
-    if (windows.some((window) => keptWindows.has(window))) continue
+    const windows = listWindowsIfNew(splitWords(chunk.text), keptWindows)
+    if (!windows) continue
     for (const window of windows) keptWindows.add(window)
     kept.push(chunk)
   }
   return kept
 }
 
-function wordWindows(words: readonly string[]): string[] {
+/** Every window of the words; undefined as soon as one of them is known, which for most chunks is the first. */
+function listWindowsIfNew(words: readonly string[], known: ReadonlySet<string>): string[] | undefined {
   const text = words.join(' ')
-  const starts: number[] = []
-  const ends: number[] = []
-  let at = 0
-  for (const word of words) {
-    starts.push(at)
-    ends.push(at + word.length)
-    at += word.length + 1
+  const windows: string[] = []
+  let start = 0
+  let end = words.slice(0, WINDOW_WORDS).join(' ').length
+  for (let i = WINDOW_WORDS; i <= words.length; i++) {
+    const window = text.slice(start, end)
+    if (known.has(window)) return undefined
+    windows.push(window)
+    start += lengthWithSpace(words[i - WINDOW_WORDS])
+    end += lengthWithSpace(words[i])
   }
-  return ends.slice(WINDOW_WORDS - 1).map((end, first) => text.slice(starts[first], end))
+  return windows
+}
+
+function lengthWithSpace(word = ''): number {
+  return word.length + 1
 }
 
 function orderByRelevance(query: string, chunks: readonly Chunk[]): Chunk[] {
@@ -82,5 +89,5 @@ function orderByRelevance(query: string, chunks: readonly Chunk[]): Chunk[] {
 }
 
 function splitWords(text: string): string[] {
-  return text.split(/\s+/).filter((word) => word !== '')
+  return text.match(/\S+/g) ?? []
 }

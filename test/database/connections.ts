@@ -17,14 +17,17 @@ export async function until(
 }
 
 /** The same database; `record` is told of each statement that is sent. */
-export function recordStatements(database: Database, record: (text: string) => void): Database {
+export function recordStatements(
+  database: Database,
+  record: (text: string, values?: unknown[]) => void
+): Database {
   function withClient<T>(fn: (client: PoolClient) => Promise<T>): Promise<T> {
     return database.withClient((client) => {
       const query = client.query.bind(client) as (text: string, values?: unknown[]) => Promise<unknown>
       const recording = Object.create(client, {
         query: {
           value(text: string, values?: unknown[]) {
-            record(text)
+            record(text, values)
             return query(text, values)
           }
         }

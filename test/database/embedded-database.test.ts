@@ -12,11 +12,12 @@ import {
   type EmbeddedOptions,
   openEmbeddedDatabase
 } from '../../src/database/embedded-database.ts'
+import { createFaultRegistry } from '../../src/faults.ts'
 import { retrieve } from '../../src/pipeline/retrieve.ts'
 import { isListening, readPort, until } from './connections.ts'
 
 const QUERY = 'Which encryption keys have to be rotated every year?'
-const fixed = { 'n-plus-one-queries': false }
+const fixed = createFaultRegistry('none').snapshot()
 const unavailable = { name: 'DatabaseUnavailableError', statusCode: 503, code: 'DATABASE_UNAVAILABLE' }
 
 const warnings: string[] = []
@@ -60,7 +61,7 @@ test('two that start at once replace a damaged dump by one, and the next one res
 
 test('each process has a copy of its own', async (t) => {
   const [one, other] = await Promise.all([openForTest(t), openForTest(t)])
-  await one.withClient((client) => client.query('DELETE FROM rag_demo.chunks'))
+  await one.withClient((client) => client.query('DELETE FROM rag_demo.indexed_chunks'))
   assert.deepEqual(await retrieve(one, QUERY, fixed), [])
   assert.ok((await retrieve(other, QUERY, fixed)).length > 0)
 })
@@ -106,7 +107,9 @@ test('a wrong statement is its caller’s own error and costs no connection', as
 })
 
 test('healthy while a long line waits for the one connection, unhealthy when it does not move', async () => {
-  const line = Array.from({ length: 40 }, () => retrieve(database, QUERY, { 'n-plus-one-queries': true }))
+  const line = Array.from({ length: 40 }, () =>
+    retrieve(database, QUERY, { ...fixed, 'n-plus-one-queries': true })
+  )
   assert.equal(await database.isHealthy(200), true)
   await Promise.all(line)
   assert.equal(await database.isHealthy(1000), true)

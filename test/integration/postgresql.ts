@@ -6,12 +6,13 @@ import assert from 'node:assert/strict'
 import { before, suite, type TestContext, test } from 'node:test'
 import pg from 'pg'
 import { type DatabaseOptions, openDatabase } from '../../src/database/database.ts'
+import { createFaultRegistry } from '../../src/faults.ts'
 import { retrieve } from '../../src/pipeline/retrieve.ts'
 import { until } from '../database/connections.ts'
 import { testRetrieve } from '../pipeline/retrieve-suite.ts'
 
 const QUERY = 'Which encryption keys have to be rotated every year?'
-const fixed = { 'n-plus-one-queries': false }
+const fixed = createFaultRegistry('none').snapshot()
 const unavailable = { name: 'DatabaseUnavailableError', statusCode: 503, code: 'DATABASE_UNAVAILABLE' }
 
 const databaseUrl = process.env.TEST_DATABASE_URL

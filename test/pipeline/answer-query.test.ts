@@ -111,7 +111,10 @@ test('each stage has a span with the caller, its size, and the faults that act i
       .events.filter((event) => event.name === 'feature_flag.evaluation')
       .map(({ attributes }) => [attributes?.['feature_flag.key'], attributes?.['feature_flag.result.value']])
   assert.deepEqual(stageNames.map(faultsOf), [
-    [['n-plus-one-queries', true]],
+    [
+      ['n-plus-one-queries', true],
+      ['missing-index', true]
+    ],
     [['unbounded-document-cache', true]],
     [['quadratic-chunk-filter', true]],
     [
