@@ -1,6 +1,14 @@
 /** The leak check itself: looks at the heap for the verdict, then the variable, the line and the proof. */
 import type { SourceTree } from '../source-tree.ts'
-import { type HoldingVerdict, isSuspect, judge, type Look, sum, totalBytes } from './cohorts.ts'
+import {
+  type HoldingVerdict,
+  isJudgedBySize,
+  isSuspect,
+  judge,
+  type Look,
+  sum,
+  totalBytes
+} from './cohorts.ts'
 import { type HeapInspector, openHeapInspector } from './heap-inspector.ts'
 import { type HeldBy, nameHolder } from './held-by.ts'
 import { findHoldings, type Holding } from './holdings.ts'
@@ -15,8 +23,8 @@ import { createWorkloadRun, readBudgetClockMs, type Workload, type WorkloadRun }
 const WARM_UP_ITERATIONS = 64
 const WARM_UP_BUDGET_MS = 700
 
-const FIRST_COHORTS = 8
-/** 8 iterations a cohort, so that a leak at every tenth iteration has survivors in most of them. */
+const FIRST_COHORTS = 6
+/** 11 iterations a cohort, so that a leak at every tenth iteration has survivors in most of them. */
 const MIN_FIRST_ITERATIONS = 64
 const MIN_COHORT_ITERATIONS = 2
 const FIRST_BUDGET_MS = 1500
@@ -25,7 +33,7 @@ const FIRST_BUDGET_MS = 1500
 const SECOND_LOOK_FACTOR = 3
 /** A cache of 10,000 entries is full after it. */
 const MAX_PLATEAU_ITERATIONS = 20_000
-const SECOND_LOOK_BUDGET_MS = 1000
+const SECOND_LOOK_BUDGET_MS = 1500
 const PLATEAU_BUDGET_MS = 1500
 /** So much more memory is no cache still filling, or one too large to wait for. */
 const MAX_GROWTH_BYTES = 32 * 1024 * 1024
@@ -136,12 +144,16 @@ async function look(
     const graph = await heap.takeSnapshot()
     const retainers = indexRetainers(graph)
     const holdings = findHoldings(graph, retainers, boundaries)
-    for (const holding of holdings.values()) {
-      if (holding.storeBytes > 0 && !holding.isVariable) {
+    const seen = { holdings, cohortIterations: [...cohortIterations], done: run.done, heldBy: null }
+    const first = earlier[0] ?? seen
+    for (const [key, holding] of holdings) {
+      const suspect = first.holdings.get(key)
+      const hasSize = holding.storeBytes > 0 && !holding.isVariable
+      // Each fetch walks the whole heap.
+      if (suspect && hasSize && isJudgedBySize(suspect, first)) {
         holding.size = sizeOf(fetchObject(heap, holding.ownerId))
       }
     }
-    const seen = { holdings, cohortIterations: [...cohortIterations], done: run.done, heldBy: null }
     const worst = findGuilty([...earlier, seen])[0]
     return worst ? { ...seen, heldBy: nameHolder(graph, retainers, worst, globalId) } : seen
   }

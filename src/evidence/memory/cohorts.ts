@@ -47,7 +47,12 @@ const MIN_REPLACED_BYTES_PER_ITERATION = 4
 
 /** @returns whether a holding looks guilty at the first look: to be looked at again */
 export function isSuspect(holding: HoldingCount, { done }: Look): boolean {
-  return isSpread(holding) || totalBytes(holding) >= MIN_REPLACED_BYTES_PER_ITERATION * done
+  return isSpread(holding) || isReplaced(holding, done)
+}
+
+/** @returns whether only its size can tell: large, but no survivors of old and new cohorts */
+export function isJudgedBySize(holding: HoldingCount, { done }: Look): boolean {
+  return !isSpread(holding) && isReplaced(holding, done)
 }
 
 /** Judges a suspect of the first look by all looks. */
@@ -72,6 +77,10 @@ function isSpread({ counts }: HoldingCount): boolean {
   const hasOld = present.some((cohort) => cohort < half)
   const hasNew = present.some((cohort) => cohort >= half)
   return hasOld && hasNew && present.length >= counts.length * MIN_COHORT_SHARE
+}
+
+function isReplaced(holding: HoldingCount, done: number): boolean {
+  return totalBytes(holding) >= MIN_REPLACED_BYTES_PER_ITERATION * done
 }
 
 function judgeSpread(key: string, first: Look, later: Look): HoldingVerdict {

@@ -18,7 +18,7 @@ export interface WorkloadRun {
 }
 
 /** How many times longer than its CPU time the work may take on a busy machine, or while it waits. */
-const MAX_SLOWDOWN = 3
+const MAX_SLOWDOWN = 6
 
 /** Time for budgets: this thread's CPU, so that a verdict does not depend on what else the machine does. */
 export function readBudgetClockMs(): number {
