@@ -62,7 +62,7 @@ export async function buildApp(config: Config, deps: AppDeps) {
   app.addHook('onRequest', createGuard(config, collectRoutes(app)))
   await registerDocs(app, config.version)
 
-  await app.register(healthRoutes, { config, database: deps.database })
+  await app.register(healthRoutes, { config, ...deps })
   await app.register(queryRoutes, { config, ...deps })
   await app.register(faultRoutes, { faults: deps.faults })
   await app.register(diagnosisRoutes, { diagnostician: deps.diagnostician })

@@ -8,7 +8,11 @@ const STACK_DEPTH = 64
 
 /** Call once. Only one sampling heap profiler runs in an isolate: stopping the inspector's ends this one. */
 export function startHeapProfiler(): void {
-  pprof.heap.start(SAMPLING_INTERVAL_BYTES, STACK_DEPTH)
+  try {
+    pprof.heap.start(SAMPLING_INTERVAL_BYTES, STACK_DEPTH)
+  } catch {
+    // Datadog's tracer has started it, which can't be asked beforehand; what it samples is the same.
+  }
 }
 
 export function stopHeapProfiler(): void {

@@ -30,7 +30,7 @@ export function joinProfileParts(parts: [ProfilePart, ...ProfilePart[]], label: 
   const [first, ...rest] = parts
   const whole = new Profile({
     sampleType: first.profile.sampleType,
-    periodType: first.profile.periodType,
+    ...(first.profile.periodType && { periodType: first.profile.periodType }),
     period: first.profile.period,
     timeNanos: first.profile.timeNanos,
     durationNanos: first.profile.durationNanos,

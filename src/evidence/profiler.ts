@@ -170,7 +170,7 @@ function labelNothing(): SampleLabels {
 }
 
 /** The labels of a sample whose context is the span it was taken in. */
-export function labelSample({ context }: { context?: SampleArgs['context'] }): SampleLabels {
+export function labelSample({ context }: SampleArgs): SampleLabels {
   if (context === undefined) return {}
   const timestamp = { [LABEL.timestampMicros]: Number(context.timestamp) }
   const span = context.context as ProfiledSpan | undefined

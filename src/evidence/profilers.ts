@@ -1,12 +1,12 @@
 /** The profilers of a process: CPU samples that know their span, the lines that go with them, and the heap. */
 import { startHeapProfiler, stopHeapProfiler } from './heap-profiler.ts'
 import { startLineProfiler, stopLineProfiler } from './line-profiler.ts'
-import { startProfiler, stopProfiler } from './profiler.ts'
+import { isProfilerStarted, startProfiler, stopProfiler } from './profiler.ts'
 
-/** Starts them. Call once, before the code that is to be diagnosed is loaded. */
+/** Starts them, but for what runs already for Datadog. Call once, before the code that is to be diagnosed is loaded. */
 export function startProfilers(): void {
   startLineProfiler()
-  startProfiler()
+  if (!isProfilerStarted()) startProfiler()
   startHeapProfiler()
 }
 

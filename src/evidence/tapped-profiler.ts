@@ -30,6 +30,7 @@ export interface OwnerScope {
 
 /**
  * Taps the profiler that `startOwner` starts.
+ * Does nothing where that does not start it.
  * @param onError is told what went wrong with a profile that ended; the owner then gets it as it was cut
  */
 export function tapProfiler(
@@ -103,6 +104,9 @@ export function tapProfiler(
   }
 
   startOwner()
+  if (time.isStarted()) return
+  time.start = start
+  time.stop = stop
 }
 
 function labelNothing(): SampleLabels {

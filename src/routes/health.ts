@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
 import type { Database } from '../database/database.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 
 /** A load balancer gives up after a few seconds; the answer must come before that. */
 const DATABASE_TIMEOUT_MS = 1000
@@ -17,9 +18,15 @@ const healthSchema = z.object({
   database: z.object({ engine: z.enum(['embedded', 'postgresql']), ok: z.boolean() })
 })
 
-export const healthRoutes: FastifyPluginAsyncZod<{ config: Config; database: Database }> = async (
+export interface HealthDeps {
+  config: Config
+  database: Database
+  telemetry: Telemetry
+}
+
+export const healthRoutes: FastifyPluginAsyncZod<HealthDeps> = async (
   app,
-  { config, database }
+  { config, database, telemetry }
 ) => {
   app.get(
     '/health',
@@ -31,7 +38,7 @@ export const healthRoutes: FastifyPluginAsyncZod<{ config: Config; database: Dat
       const ok = await database.isHealthy(DATABASE_TIMEOUT_MS)
       return reply.code(ok ? 200 : 503).send({
         status: ok ? 'ok' : 'degraded',
-        apm_enabled: false,
+        apm_enabled: telemetry.datadog?.isProfiling() ?? false,
         apm_configured: config.datadogAgentUrl !== undefined,
         service: config.serviceName,
         environment: config.environment,

@@ -9,6 +9,7 @@ import type { ModelClient } from '../model/client.ts'
 import { answerQuery } from '../pipeline/answer-query.ts'
 import { callerAttributes } from '../pipeline/span-facts.ts'
 import { getCurrentTrace, getServerSpan } from '../telemetry/server-span.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 
 const MAX_QUERY_CHARACTERS = 1000
 const MAX_ID_CHARACTERS = 128
@@ -62,11 +63,12 @@ export interface QueryDeps {
   database: Database
   model: ModelClient
   faults: FaultRegistry
+  telemetry: Telemetry
 }
 
 export const queryRoutes: FastifyPluginAsyncZod<QueryDeps> = async (
   app,
-  { config, database, model, faults }
+  { config, database, model, faults, telemetry }
 ) => {
   app.post(
     '/query',
@@ -97,7 +99,7 @@ export const queryRoutes: FastifyPluginAsyncZod<QueryDeps> = async (
       const trace = getCurrentTrace()
       return {
         query,
-        apm_enabled: false,
+        apm_enabled: telemetry.datadog?.isProfiling() ?? false,
         trace_id: trace?.traceId ?? request.id,
         sampled: trace?.isSampled ?? false,
         ...answer

@@ -1,5 +1,4 @@
 /** One place that spans are sent to, with an account of what became of each. */
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Context, TraceFlags } from '@opentelemetry/api'
 import { ExportResultCode } from '@opentelemetry/core'
 import {
@@ -9,6 +8,7 @@ import {
   type SpanExporter,
   type SpanProcessor
 } from '@opentelemetry/sdk-trace'
+import { outsideRequests } from './outside-requests.ts'
 
 /** The SDK's own defaults (OpenTelemetry specification, batching processor). */
 const MAX_QUEUE_SPANS = 2048
@@ -72,9 +72,6 @@ export class Backend implements SpanProcessor {
     return this.#batches.shutdown()
   }
 }
-
-/** The batch's timer inherits the async context it is set in: a request's span would be charged for the export. */
-const outsideRequests = AsyncLocalStorage.snapshot()
 
 function queueSpan(batches: BatchSpanProcessor, span: ReadableSpan): void {
   batches.onEnd(span)

@@ -1,6 +1,6 @@
 /**
  * Preloaded with `--import`: what must be in place before any other module is loaded. In this order: the
- * settings, the hook that lets libraries be instrumented, the profiler, OpenTelemetry.
+ * settings, the hook that lets libraries be instrumented, the profilers, Datadog's tracer, OpenTelemetry.
  */
 import process from 'node:process'
 import { register } from 'import-in-the-middle/register-hooks.mjs'
@@ -27,5 +27,11 @@ for (const warning of loaded.warnings) logger.warn(warning)
 
 logDiagnostics(logger)
 register({ include: ['fastify', 'pg'] })
+// Datadog's tracer brings the CPU profiler of which a process can have one, so it comes first. Without an agent
+// nothing of it is loaded.
+const datadog =
+  config.tracingEnabled && config.datadogAgentUrl !== undefined
+    ? (await import('./datadog.ts')).startDatadog(config)
+    : undefined
 if (config.tracingEnabled) startProfilers()
-export const telemetry = startTelemetry(config)
+export const telemetry = startTelemetry(config, [], datadog)

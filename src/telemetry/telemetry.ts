@@ -6,8 +6,9 @@ import type { SpanProcessor } from '@opentelemetry/sdk-trace'
 import { ATTR_DEPLOYMENT_ENVIRONMENT_NAME, ATTR_SERVICE_VERSION } from '@opentelemetry/semantic-conventions'
 import type { Config } from '../config.ts'
 import { spanRecorder } from '../evidence/span-recorder.ts'
-import { Backend } from './backend.ts'
+import { Backend, type BackendCounts } from './backend.ts'
 import { ProfiledContextManager } from './context-manager.ts'
+import type { Datadog } from './datadog.ts'
 import { createInstrumentations } from './instrumentations.ts'
 import { RecentTraces } from './recent-traces.ts'
 import { redactionProcessor } from './redaction.ts'
@@ -24,7 +25,9 @@ export interface Telemetry {
   /** Traced requests. */
   readonly requestCount: RequestCount
   readonly recentTraces: RecentTraces
-  readonly backends: readonly Backend[]
+  readonly backends: readonly { readonly name: string; readonly counts: BackendCounts }[]
+  /** Present when an agent is set. */
+  readonly datadog?: Datadog
   /** Sends what is queued and ends, in 3 s at most; never rejects. */
   shutdown(): Promise<void>
 }
@@ -44,14 +47,19 @@ type TracingConfig = Pick<
 /**
  * Starts OpenTelemetry. Must run before fastify and pg are loaded, or they stay without spans.
  * @param extraProcessors see every recorded span after redaction; a test's in-memory exporter, for one
+ * @param datadog the way to Datadog's agent, if there is one
  */
-export function startTelemetry(config: TracingConfig, extraProcessors: SpanProcessor[] = []): Telemetry {
+export function startTelemetry(
+  config: TracingConfig,
+  extraProcessors: SpanProcessor[] = [],
+  datadog?: Datadog
+): Telemetry {
   const recentTraces = new RecentTraces()
   const requestCount = new RequestCount()
   if (!config.tracingEnabled) return { recentTraces, requestCount, backends: [], shutdown: async () => {} }
 
   const sampler = new AdjustableSampler(config.samplingRate, spanRecorder)
-  const backends = config.otlpEndpoint === undefined ? [] : [createOtlpBackend(config.otlpEndpoint)]
+  const otlp = config.otlpEndpoint === undefined ? [] : [createOtlpBackend(config.otlpEndpoint)]
 
   /** High traffic lowers the rate; the first request after it puts it back. */
   let isHighTraffic = false
@@ -66,7 +74,14 @@ export function startTelemetry(config: TracingConfig, extraProcessors: SpanProce
       : config.samplingRate
   }
 
-  const spanProcessors = [redactionProcessor, recentTraces, spanRecorder, ...backends, ...extraProcessors]
+  const spanProcessors = [
+    redactionProcessor,
+    recentTraces,
+    spanRecorder,
+    ...otlp,
+    ...(datadog ? [datadog.processor] : []),
+    ...extraProcessors
+  ]
   new NodeSDK({
     serviceName: config.serviceName,
     resource: resourceFromAttributes({
@@ -86,7 +101,14 @@ export function startTelemetry(config: TracingConfig, extraProcessors: SpanProce
     instrumentations: createInstrumentations(countRequest)
   }).start()
 
-  return { sampler, recentTraces, requestCount, backends, shutdown: () => shutdownAll(spanProcessors) }
+  return {
+    sampler,
+    recentTraces,
+    requestCount,
+    backends: [...otlp, ...(datadog ? [datadog] : [])],
+    ...(datadog && { datadog }),
+    shutdown: () => shutdownAll(spanProcessors)
+  }
 }
 
 function createOtlpBackend(endpoint: string): Backend {

@@ -1,0 +1,119 @@
+/**
+ * What became of that which dd-trace sends to the agent. It keeps that to itself, so Node's own diagnostics channel
+ * for outgoing HTTP is asked instead.
+ */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { diag } from '@opentelemetry/api'
+import type { BackendCounts } from './backend.ts'
+
+const TRACE_COUNT_HEADER = 'x-datadog-trace-count'
+const PROFILES_PATH = '/profiling/v1/input'
+
+/** dd-trace sends a batch again up to five times, 8 s apart at most. */
+const RETRY_WITHIN_MS = 30_000
+
+export interface ProfileCounts {
+  accepted: number
+  failed: number
+}
+
+interface Batch {
+  spans: number
+  /** Two attempts to send one batch have it in common. */
+  key: string
+  failedAtMs: number
+}
+
+/** Follows spans in chunks (what dd-trace sends of one trace at a time) and profiles on their way to the agent. */
+export class DatadogDeliveries {
+  readonly counts: BackendCounts = {
+    started: 0,
+    exported: 0,
+    failed: 0,
+    dropped: 0,
+    pending: 0,
+    lastError: null
+  }
+  readonly profiles: ProfileCounts = { accepted: 0, failed: 0 }
+  /** Sizes of the chunks that dd-trace has not tried to send yet, in its own order. */
+  #chunks: number[] = []
+  readonly #sending = new WeakMap<ClientRequest, Batch>()
+  #failed: Batch[] = []
+
+  start(): void {
+    subscribe('http.client.request.start', this.#onRequest)
+    subscribe('http.client.response.finish', this.#onResponse)
+    subscribe('http.client.request.error', this.#onError)
+  }
+
+  stop(): void {
+    unsubscribe('http.client.request.start', this.#onRequest)
+    unsubscribe('http.client.response.finish', this.#onResponse)
+    unsubscribe('http.client.request.error', this.#onError)
+  }
+
+  /** dd-trace was handed `spans` spans of one trace, to be sent together. */
+  addChunk(spans: number): void {
+    this.#chunks.push(spans)
+    this.counts.pending += spans
+  }
+
+  readonly #onRequest = (message: unknown): void => {
+    const { request } = message as { request: ClientRequest }
+    const traces = Number(request.getHeader(TRACE_COUNT_HEADER) ?? 0)
+    if (traces === 0) return
+    const key = `${traces} ${request.getHeader('content-length')}`
+    this.#sending.set(request, this.#takeFailed(key) ?? this.#takeChunks(traces, key))
+  }
+
+  #takeChunks(traces: number, key: string): Batch {
+    const spans = this.#chunks.splice(0, traces).reduce((sum, size) => sum + size, 0)
+    return { spans, key, failedAtMs: 0 }
+  }
+
+  /** An attempt that failed before and is made again is not a failure yet. */
+  #takeFailed(key: string): Batch | undefined {
+    const oldestMs = Date.now() - RETRY_WITHIN_MS
+    this.#failed = this.#failed.filter(({ failedAtMs }) => failedAtMs >= oldestMs)
+    const batch = this.#failed.find((each) => each.key === key)
+    if (batch === undefined) return undefined
+    this.#failed.splice(this.#failed.indexOf(batch), 1)
+    this.counts.failed -= batch.spans
+    this.counts.pending += batch.spans
+    return batch
+  }
+
+  readonly #onResponse = (message: unknown): void => {
+    const { request, response } = message as { request: ClientRequest; response: IncomingMessage }
+    const { statusCode = 0 } = response
+    if (statusCode >= 400) this.#settle(request, `the agent answered ${statusCode}`)
+    else this.#settle(request)
+  }
+
+  readonly #onError = (message: unknown): void => {
+    const { request, error } = message as { request: ClientRequest; error: NodeJS.ErrnoException }
+    this.#settle(request, error.code ?? error.message)
+  }
+
+  #settle(request: ClientRequest, fault?: string): void {
+    const batch = this.#sending.get(request)
+    if (batch !== undefined) this.#settleBatch(request, batch, fault)
+    else if (request.path === PROFILES_PATH) this.profiles[fault === undefined ? 'accepted' : 'failed'] += 1
+    else return
+    if (fault === undefined) return
+    this.counts.lastError = { message: fault, at: new Date().toISOString() }
+    diag.warn(`Datadog's agent did not take what was sent: ${fault}`)
+  }
+
+  #settleBatch(request: ClientRequest, batch: Batch, fault: string | undefined): void {
+    this.#sending.delete(request)
+    this.counts.pending -= batch.spans
+    if (fault === undefined) {
+      this.counts.exported += batch.spans
+    } else {
+      this.counts.failed += batch.spans
+      this.#failed.push({ ...batch, failedAtMs: Date.now() })
+    }
+  }
+}
