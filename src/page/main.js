@@ -1,5 +1,6 @@
 /** Starts the panels and keeps them up to date without a reload. */
 import { call } from './api.js'
+import { startAskPanel } from './ask.js'
 import { byId, h } from './dom.js'
 import { loadFaults, startFaultsPanel } from './faults.js'
 import { startFlamePanel } from './flame.js'
@@ -28,7 +29,9 @@ function start() {
   startTracesPanel()
   startMemoryPanel()
   startTelemetryPanel()
+  startAskPanel()
   on('record', () => void refreshPanels())
+  on('answer', () => void refreshPanels())
   document.addEventListener('visibilitychange', () => void (document.hidden || pulse()))
   void beat()
 }

@@ -1,9 +1,12 @@
 /** What the process holds, whether it grows, and the check that names what leaks. */
 import { call } from './api.js'
 import { copyCurl } from './copy-curl.js'
-import { byId, empty, fill, h, svg } from './dom.js'
+import { byId, empty, fill, h } from './dom.js'
 import { renderFacts } from './facts.js'
 import { mb, number } from './format.js'
+import { renderLeakCheck } from './leak-check.js'
+import { renderPlot } from './plot.js'
+import { on } from './state.js'
 
 const LEAK_CHECK_ITERATIONS = 10
 /** Half an hour of polls. */
@@ -12,7 +15,12 @@ const view = { stats: undefined, points: [], check: undefined, isChecking: false
 
 export function startMemoryPanel() {
   fill(byId('memory-tools'), copyCurl('POST', '/memory/leak-check', { iterations: LEAK_CHECK_ITERATIONS }))
+  on('faults', paint)
   paint()
+}
+
+function describePoints(points) {
+  return `Heap in use since this page was opened: ${mb(points[0])}, now ${mb(points.at(-1))}`
 }
 
 export async function loadMemory() {
@@ -28,8 +36,8 @@ async function checkForLeaks() {
   try {
     const body = { iterations: LEAK_CHECK_ITERATIONS }
     view.check = (await call('POST', '/memory/leak-check', { body })).leak_check
-  } catch ({ status, message }) {
-    view.note = status === 404 ? 'This version of the service has no leak check yet.' : message
+  } catch ({ code, message }) {
+    view.note = code === 'NOT_FOUND' ? 'This version of the service has no leak check.' : message
   }
   view.isChecking = false
   paint()
@@ -55,9 +63,9 @@ function paint() {
   fill(
     byId('memory-body'),
     h('p', { class: 'conclusion small' }, judge(stats)),
-    renderPlot(view.points),
+    renderPlot(view.points, describePoints(view.points)),
     renderStats(stats),
-    check && renderCheck(check),
+    check && renderLeakCheck(check),
     h(
       'div',
       { class: 'actions' },
@@ -102,58 +110,4 @@ function renderStats(stats) {
     'Document cache': `${cache.entries} entries, ${mb(cache.approx_mb)}`
   }
   return renderFacts(facts)
-}
-
-const WIDTH = 600
-const HEIGHT = 90
-
-function renderPlot(points) {
-  if (points.length < 2) return null
-  const low = Math.min(...points) * 0.9
-  const high = Math.max(...points) * 1.05
-  const line = points
-    .map((mbNow, index) => {
-      const x = (index / (points.length - 1)) * WIDTH
-      const y = HEIGHT - ((mbNow - low) / (high - low)) * HEIGHT
-      return `${x.toFixed(1)},${y.toFixed(1)}`
-    })
-    .join(' ')
-  const label = `Heap in use since this page was opened: ${mb(points[0])}, now ${mb(points.at(-1))}`
-  return h(
-    'figure',
-    { class: 'plot' },
-    svg(
-      'svg',
-      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label },
-      svg('polyline', { points: line })
-    ),
-    h('figcaption', { class: 'quiet' }, label)
-  )
-}
-
-function renderCheck(check) {
-  const bytes = check.growth_bytes_per_iteration
-  return h(
-    'div',
-    { class: check.leak_detected ? 'check-result bad' : 'check-result good' },
-    h('p', { class: 'conclusion small' }, CONCLUSIONS[check.verdict] ?? check.verdict),
-    check.leak_detected &&
-      renderFacts({
-        'Kept by': check.retained_by ?? 'unknown',
-        'Put there by': check.allocated_at ?? 'unknown',
-        'Each time': bytes ? `${number(bytes / 1024)} KB` : 'unknown'
-      }),
-    check.proof && h('p', { class: 'quiet' }, describeProof(check.proof))
-  )
-}
-
-const CONCLUSIONS = {
-  leak: 'It leaks.',
-  bounded: 'No leak: something fills up, and stops.',
-  clean: 'No leak.',
-  inconclusive: 'The check could not tell.'
-}
-
-function describeProof(proof) {
-  return typeof proof === 'string' ? proof : JSON.stringify(proof)
 }

@@ -15,7 +15,7 @@ export const state = {
 const listeners = new Map()
 
 /**
- * @param {'record' | 'faults' | 'run' | 'reach' | 'span' | 'search'} topic
+ * @param {'record' | 'faults' | 'run' | 'reach' | 'span' | 'search' | 'answer'} topic
  * @param {(value?: unknown) => void} listener
  */
 export function on(topic, listener) {
