@@ -1,19 +1,10 @@
 /** The leak check itself: looks at the heap for the verdict, then the variable, the line and the proof. */
 import type { SourceTree } from '../source-tree.ts'
-import {
-  type HoldingVerdict,
-  isJudgedBySize,
-  isSuspect,
-  judge,
-  type Look,
-  sum,
-  totalBytes
-} from './cohorts.ts'
+import { type HoldingVerdict, isSuspect, judge, type Look, sum, totalBytes } from './cohorts.ts'
 import { type HeapInspector, openHeapInspector } from './heap-inspector.ts'
 import { type HeldBy, nameHolder } from './held-by.ts'
 import { findHoldings, type Holding } from './holdings.ts'
-import { sizeOf } from './insertion-watch.ts'
-import { fetchObject, findInsertion, proveByClearing } from './leak-location.ts'
+import { findInsertion, proveByClearing } from './leak-location.ts'
 import type { LeakFindings } from './leak-report.ts'
 import { toMb } from './megabytes.ts'
 import { indexRetainers } from './retainer-index.ts'
@@ -145,15 +136,6 @@ async function look(
     const retainers = indexRetainers(graph)
     const holdings = findHoldings(graph, retainers, boundaries)
     const seen = { holdings, cohortIterations: [...cohortIterations], done: run.done, heldBy: null }
-    const first = earlier[0] ?? seen
-    for (const [key, holding] of holdings) {
-      const suspect = first.holdings.get(key)
-      const hasSize = holding.storeBytes > 0 && !holding.isVariable
-      // Each fetch walks the whole heap.
-      if (suspect && hasSize && isJudgedBySize(suspect, first)) {
-        holding.size = sizeOf(fetchObject(heap, holding.ownerId))
-      }
-    }
     const worst = findGuilty([...earlier, seen])[0]
     return worst ? { ...seen, heldBy: nameHolder(graph, retainers, worst, globalId) } : seen
   }

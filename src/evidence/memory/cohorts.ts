@@ -10,8 +10,8 @@ export interface HoldingCount {
   bytes: readonly number[]
   /** The table or array that holds them, which a larger one replaces as it grows. */
   storeBytes: number
-  /** Its entries, which tell more exactly than the bytes whether it grows. */
-  size?: number
+  /** Its entries, which tell more exactly than the bytes whether it grows; 0 where they are not known. */
+  storeEntries: number
 }
 
 export interface Look<H extends HoldingCount = HoldingCount> {
@@ -48,11 +48,6 @@ const MIN_REPLACED_BYTES_PER_ITERATION = 4
 /** @returns whether a holding looks guilty at the first look: to be looked at again */
 export function isSuspect(holding: HoldingCount, { done }: Look): boolean {
   return isSpread(holding) || isReplaced(holding, done)
-}
-
-/** @returns whether only its size can tell: large, but no survivors of old and new cohorts */
-export function isJudgedBySize(holding: HoldingCount, { done }: Look): boolean {
-  return !isSpread(holding) && isReplaced(holding, done)
 }
 
 /** Judges a suspect of the first look by all looks. */
@@ -101,8 +96,8 @@ function judgeReplaced(key: string, first: Look, later: Look): HoldingVerdict {
   const now = later.holdings.get(key)
   if (!before || !now) return 'innocent'
   const growth =
-    before.size !== undefined && now.size !== undefined
-      ? now.size / Math.max(before.size, 1)
+    before.storeEntries > 0 && now.storeEntries > 0
+      ? now.storeEntries / before.storeEntries
       : totalBytes(now) / totalBytes(before)
   const factor = later.done / first.done
   if (growth <= MAX_CONSTANT || growth < factor * MIN_STRAIGHT_GROWTH) return 'innocent'

@@ -18,8 +18,8 @@ export interface Holding {
   bytes: number[]
   /** The owner's own table, array or dictionary, which is replaced by a larger one as it grows. */
   storeBytes: number
-  /** Entries or elements of the owner, where it has a store; read from the object itself. */
-  size?: number
+  /** Objects and strings that the store points at, be they old or new: its entries, unless they are numbers. */
+  storeEntries: number
   /** Objects by constructor. */
   types: Map<string, { count: number; bytes: number }>
 }
@@ -91,6 +91,7 @@ export function findHoldings(
       counts,
       bytes,
       storeBytes: 0,
+      storeEntries: 0,
       types: new Map()
     }
     numberByKey.set(key, holdings.length)
@@ -108,8 +109,10 @@ export function findHoldings(
         const number = numberOfHolding(owner, via)
         holdingOf[target] = number
         const holding = holdings[number]
-        if (holding && STORE_LABELS.has(graph.edgeLabel(edge))) holding.storeBytes += graph.selfBytes(target)
-        else if (holding) addSurvivor(holding, graph, target, boundaries)
+        if (holding && STORE_LABELS.has(graph.edgeLabel(edge))) {
+          holding.storeBytes += graph.selfBytes(target)
+          holding.storeEntries += countEntries(graph, target)
+        } else if (holding) addSurvivor(holding, graph, target, boundaries)
         // At once: of a list that old nodes lead to from both ends, one and the same owner has it all in every look.
         spread([target])
       }
@@ -139,6 +142,14 @@ export function findHoldings(
   claim(true)
   claim(false)
   return new Map([...numberByKey].map(([key, number]) => [key, holdings[number] as Holding]))
+}
+
+function countEntries(graph: HeapGraph, store: number): number {
+  let entries = 0
+  for (let edge = graph.firstEdge(store); edge < graph.firstEdge(store + 1); edge++) {
+    if (PROGRAM_TYPES.has(graph.type(graph.edgeTarget(edge)))) entries += 1
+  }
+  return entries
 }
 
 /** A table or an array's elements are no owner a person knows: what they belong to is. */

@@ -79,8 +79,8 @@ export async function proveByClearing(
   }
 }
 
-/** @returns the object itself, by V8's number of it */
-export function fetchObject(heap: HeapInspector, objectId: number): unknown {
+/** @returns the object itself, by V8's number of it; undefined for one that is V8's own */
+function fetchObject(heap: HeapInspector, objectId: number): unknown {
   heap.callOn(objectId, `function () { globalThis.${HANDLE} = this }`)
   const value = Reflect.get(globalThis, HANDLE)
   Reflect.deleteProperty(globalThis, HANDLE)

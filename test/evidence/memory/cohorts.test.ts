@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isSuspect, judge, type Look } from '../../../src/evidence/memory/cohorts.ts'
+
+const FIRST = [10, 10, 10, 10, 10, 10]
+
+interface Counted {
+  counts: number[]
+  storeBytes?: number
+  storeEntries?: number
+}
+
+/** A look at one holding after 64 iterations of warm-up and those of the cohorts. */
+function look(cohortIterations: number[], { counts, storeBytes = 0, storeEntries = 0 }: Counted): Look {
+  const holding = { counts, bytes: counts.map((count) => count * 40), storeBytes, storeEntries }
+  const done = cohortIterations.reduce((total, iterations) => total + iterations, 64)
+  return { holdings: new Map([['cache', holding]]), cohortIterations, done }
+}
+
+function judgeTwo(first: Counted, second: Counted): string {
+  const looks = [look(FIRST, first), look([...FIRST, 600], second)]
+  const suspect = looks[0]?.holdings.get('cache')
+  return suspect && looks[0] && isSuspect(suspect, looks[0]) ? judge('cache', looks) : 'no suspect'
+}
+
+const cases: [name: string, first: Counted, second: Counted, verdict: string][] = [
+  ['a leak', { counts: [10, 10, 10, 10, 10, 10] }, { counts: [10, 10, 10, 10, 10, 10, 600] }, 'leak'],
+  [
+    'a leak at every tenth iteration',
+    { counts: [1, 1, 1, 1, 1, 1] },
+    { counts: [1, 1, 1, 1, 1, 1, 60] },
+    'leak'
+  ],
+  [
+    'a cache that filled up',
+    { counts: [10, 10, 10, 10, 10, 10] },
+    { counts: [0, 0, 0, 0, 0, 0, 300] },
+    'bounded'
+  ],
+  [
+    'a memo that has seen all',
+    { counts: [10, 10, 10, 6, 1, 1] },
+    { counts: [10, 10, 10, 6, 1, 1, 0] },
+    'bounded'
+  ],
+  ['warm-up', { counts: [3, 0, 0, 0, 0, 0] }, { counts: [3, 0, 0, 0, 0, 0, 0] }, 'no suspect'],
+  ['the last of each', { counts: [0, 0, 0, 0, 0, 1] }, { counts: [0, 0, 0, 0, 0, 0, 1] }, 'no suspect'],
+  [
+    'numbers in a growing array',
+    { counts: [0, 0, 0, 0, 0, 0], storeBytes: 1000 },
+    { counts: [0, 0, 0, 0, 0, 0, 0], storeBytes: 6000 },
+    'leak'
+  ],
+  [
+    'a table that doubled once',
+    { counts: [0, 0, 0, 0, 0, 0], storeBytes: 4000, storeEntries: 90 },
+    { counts: [0, 0, 0, 0, 0, 0, 0], storeBytes: 8000, storeEntries: 92 },
+    'innocent'
+  ]
+]
+
+for (const [name, first, second, verdict] of cases) {
+  test(`${name}: ${verdict}`, () => assert.equal(judgeTwo(first, second), verdict))
+}
+
+test('too few iterations tell nothing', () => {
+  const counts = [10, 10, 10, 10, 10, 10]
+  assert.equal(
+    judge('cache', [look(FIRST, { counts }), look([...FIRST, 10], { counts: [...counts, 10] })]),
+    'open'
+  )
+})
