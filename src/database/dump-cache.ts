@@ -46,7 +46,8 @@ export async function writeDump(directories: string[], key: string, dump: Blob):
       await removeOtherDumps(directory, path)
       return path
     } catch {
-      await rm(temporaryPath, { force: true })
+      // Fails where the directory is none, which mkdir has already found.
+      await rm(temporaryPath, { force: true }).catch(() => {})
     }
   }
   return undefined

@@ -5,6 +5,7 @@
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { Worker } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import { dumpCacheKey, readDump, writeDump } from './dump-cache.ts'
@@ -24,9 +25,11 @@ const INITDB_PARAMETERS = ['--wal-segsize=1']
 
 const cacheDirectories = process.argv.slice(2)
 
-// Without its parent nobody needs it, however the parent ended.
+// Without its parent nobody needs it, however the parent ended; inside a statement only the watchdog notices.
+const parentPid = process.ppid
 process.on('disconnect', () => process.exit())
 if (!process.connected) process.exit()
+new Worker(new URL('../parent-watchdog.ts', import.meta.url), { workerData: { parentPid } }).unref()
 // Ctrl-C reaches the whole process group: the parent still has requests to finish, and ends us when it has.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 

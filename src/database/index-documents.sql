@@ -21,6 +21,12 @@ WHERE texts.document_id = documents.id;
 
 CREATE INDEX documents_search ON rag_demo.documents USING gin (search);
 
-INSERT INTO rag_demo.indexed_chunks SELECT * FROM rag_demo.chunks ORDER BY id;
+-- The same chunks with an index on the foreign key, so that each request can have it or not, whatever the others
+-- have.
+CREATE TABLE rag_demo.indexed_chunks AS TABLE rag_demo.chunks;
+
+ALTER TABLE rag_demo.indexed_chunks
+  ADD PRIMARY KEY (id),
+  ADD FOREIGN KEY (document_id) REFERENCES rag_demo.documents (id);
 
 CREATE INDEX indexed_chunks_document_id ON rag_demo.indexed_chunks (document_id);

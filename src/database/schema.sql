@@ -18,14 +18,6 @@ CREATE TABLE rag_demo.chunks (
   text text NOT NULL
 );
 
--- The same rows with the index, so that each request can have it or not, whatever the others have.
-CREATE TABLE rag_demo.indexed_chunks (
-  id integer PRIMARY KEY,
-  document_id integer NOT NULL REFERENCES rag_demo.documents (id),
-  position integer NOT NULL,
-  text text NOT NULL
-);
-
 -- One row: which seed the tables hold. Written last, in the transaction that fills them.
 CREATE TABLE rag_demo.seed (
   version text NOT NULL

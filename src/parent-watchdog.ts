@@ -1,0 +1,12 @@
+/**
+ * Ends this process when its parent is gone. Runs in a thread of its own: the main one may be inside a long
+ * computation when that happens, hears no `disconnect` and would outlive it.
+ */
+import process from 'node:process'
+import { workerData } from 'node:worker_threads'
+
+const CHECK_EVERY_MS = 500
+
+setInterval(function endWithParent() {
+  if (process.ppid !== workerData.parentPid) process.kill(process.pid, 'SIGKILL')
+}, CHECK_EVERY_MS)
