@@ -51,7 +51,9 @@ function resourceName({ kind, name, attributes }: ReadableSpan): string {
   const method = attributes['http.request.method']
   const route = attributes['http.route']
   if (kind === SpanKind.SERVER && route !== undefined) return `${method} ${route}`
-  return String(attributes['db.query.text'] ?? name)
+  const statement = attributes['db.query.text']
+  // On one line, as Datadog lists it.
+  return typeof statement === 'string' ? statement.replace(/\s+/g, ' ').trim() : name
 }
 
 function errorTags({ status, events }: ReadableSpan): Tags {
