@@ -16,14 +16,6 @@ function stop_peers() {
   for dir in "${peer_dirs[@]}"; do rm -rf "$dir"; done
 }
 
-# make_peer_dir VARIABLE: a temporary directory that stop_peers removes.
-function make_peer_dir() {
-  local dir
-  dir=$(mktemp -d)
-  peer_dirs+=("$dir")
-  printf -v "$1" %s "$dir"
-}
-
 function free_port() {
   node -e 'const server = net.createServer().listen(0, "127.0.0.1", () => {
     console.log(server.address().port)
@@ -75,7 +67,8 @@ function start_postgresql() {
     install_debian_package postgresql && bin=$(find_postgresql_binaries) || return 1
   fi
   missing="PostgreSQL of $bin did not start"
-  make_peer_dir dir
+  dir=$(mktemp -d)
+  peer_dirs+=("$dir")
   if [ "$(id -u)" = 0 ]; then chown nobody "$dir"; fi
   (as_nobody "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync) >/dev/null || return 1
   port=$(free_port)
