@@ -1,10 +1,12 @@
 /** The newcomer's walk in a real browser: run, read the line, switch it off, see the difference. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { launchBrowser, openPage } from './browser.ts'
 import { startServiceProcess } from './service-process.ts'
 
+const LOW_CONTRAST = readFileSync(new URL('low-contrast.js', import.meta.url), 'utf8')
 const VERDICT_TIMEOUT_MS = 60_000
 
 const [service, browser] = await Promise.all([startServiceProcess({ FAULTS: 'all' }), launchBrowser()])
@@ -88,6 +90,24 @@ test('a fault switched off on its card and run again shows the difference', asyn
 test('memory and telemetry are shown', async () => {
   assert.match(await page.locator('#memory').innerText(), /Heap in use\n[\d.]+ MB/)
   assert.match(await page.locator('#telemetry').innerText(), /New traces kept\n10 %/)
+})
+
+test('a question is answered, with the time of each stage', async () => {
+  await page.getByRole('textbox', { name: 'Question' }).fill('How long are audit logs kept?')
+  await page.getByRole('button', { name: 'Ask', exact: true }).click()
+  await page.locator('#ask blockquote').waitFor()
+  assert.match(await page.locator('#ask').innerText(), /rag\.rerank [\d.,]+ ms/)
+})
+
+test('every control has a name, and every text a contrast of 4.5 : 1 in both schemes', async () => {
+  const nameless = await page.evaluate(`[...document.querySelectorAll('button, input, select, a')]
+    .filter((each) => !each.ariaLabel && !each.labels?.length && each.textContent.trim() === '')
+    .map((each) => each.outerHTML)`)
+  assert.deepEqual(nameless, [])
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme })
+    assert.deepEqual(await page.evaluate(LOW_CONTRAST), [], colorScheme)
+  }
 })
 
 test('a narrow screen has nothing to scroll sideways, in either scheme', async () => {
