@@ -12,7 +12,11 @@ peer_pids=()
 peer_dirs=()
 
 function stop_peers() {
-  for pid in "${peer_pids[@]}"; do kill -INT "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
+  for pid in "${peer_pids[@]}"; do
+    kill "$pid" 2>/dev/null || continue
+    # PostgreSQL waits for its clients, and an interrupted suite may leave some. Nothing of a peer's is kept.
+    until_true 5 eval "! kill -0 $pid" || kill -KILL "$pid" || true
+  done
   for dir in "${peer_dirs[@]}"; do rm -rf "$dir"; done
 }
 
@@ -23,13 +27,19 @@ function free_port() {
   })'
 }
 
-# until_ready COMMAND...: polls for up to 30 s.
-function until_ready() {
-  for _ in {1..150}; do
-    if "$@" >/dev/null 2>&1; then return 0; fi
+# until_true SECONDS COMMAND...: polls for at most so long.
+function until_true() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    if ((SECONDS >= deadline)); then return 1; fi
     sleep 0.2
   done
-  return 1
+}
+
+# answers URL: with a status of success.
+function answers() {
+  node -e 'fetch(process.argv[1]).then((answer) => process.exit(answer.ok ? 0 : 1))' "$1"
 }
 
 function install_debian_package() {
@@ -40,7 +50,7 @@ function install_debian_package() {
 
 # find_go: `go` on the PATH.
 function find_go() {
-  missing='no Go, and Debian'\''s package golang-go could not be installed'
+  missing="no Go, and Debian's package golang-go could not be installed"
   command -v go >/dev/null || install_debian_package golang-go && command -v go
 }
 
@@ -58,7 +68,7 @@ function as_nobody() {
 # start_postgresql: a server of its own on loopback, with an empty database that TEST_DATABASE_URL names.
 function start_postgresql() {
   local bin dir port
-  missing='no PostgreSQL, and Debian'\''s package could not be installed'
+  missing="no PostgreSQL, and Debian's package could not be installed"
   if ! bin=$(find_postgresql_binaries); then
     # Or the package would start a server that nobody here asked for.
     mkdir -p /etc/postgresql-common
@@ -75,9 +85,29 @@ function start_postgresql() {
   (as_nobody "$bin/postgres" -D "$dir/data" -p "$port" -c listen_addresses=127.0.0.1 \
     -c unix_socket_directories= -c fsync=off) >"$dir/log" 2>&1 &
   peer_pids+=($!)
-  until_ready "$bin/psql" -h 127.0.0.1 -p "$port" -U postgres -c 'CREATE DATABASE rag_test' || { cat "$dir/log"; return 1; }
+  until_true 30 "$bin/psql" -h 127.0.0.1 -p "$port" -U postgres -c 'CREATE DATABASE rag_test' || { cat "$dir/log"; return 1; }
   export TEST_DATABASE_URL="postgresql://postgres@127.0.0.1:$port/rag_test"
   "$bin/postgres" --version
+}
+
+# start_datadog_test_agent: on loopback; DD_TEST_AGENT_URL is its address.
+function start_datadog_test_agent() {
+  local port
+  missing="no Python, and Debian's package python3-venv could not be installed"
+  command -v python3 >/dev/null || install_debian_package python3-venv || return 1
+  missing='it could not be installed, or did not start'
+  port=$(free_port)
+  .ci/start-datadog-test-agent "$port" &
+  peer_pids+=($!)
+  export DD_TEST_AGENT_URL="http://127.0.0.1:$port"
+  # The first time it is installed.
+  until_true 180 answers "$DD_TEST_AGENT_URL/info"
+}
+
+# find_chromium: where the page's suite looks for it.
+function find_chromium() {
+  missing="no Chromium, and Debian's package could not be installed"
+  [ -x "${CHROMIUM_PATH:-/usr/bin/chromium}" ] || install_debian_package chromium
 }
 
 # build_jaeger: from its Go module, as its own go.mod and go.sum pin it; kept outside the repository for later runs.
@@ -107,5 +137,5 @@ function start_jaeger() {
   peer_pids+=($!)
   export JAEGER_QUERY_URL="http://127.0.0.1:$JAEGER_QUERY_PORT"
   export OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:$JAEGER_OTLP_PORT"
-  until_ready node -e "fetch('$JAEGER_QUERY_URL/api/services').then((answer) => process.exit(answer.ok ? 0 : 1))"
+  until_true 30 answers "$JAEGER_QUERY_URL/api/services"
 }
