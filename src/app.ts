@@ -7,6 +7,7 @@ import type { Diagnostician } from './diagnosis/run-diagnosis.ts'
 import { toErrorBody } from './errors.ts'
 import type { HeapWatch } from './evidence/heap-watch.ts'
 import type { FaultRegistry } from './faults.ts'
+import type { LeakChecker } from './leak-check/leak-checker.ts'
 import type { ModelClient } from './model/client.ts'
 import { RequestLog } from './request-log.ts'
 import { apmRoutes } from './routes/apm.ts'
@@ -16,7 +17,7 @@ import { registerDocs } from './routes/docs.ts'
 import { faultRoutes } from './routes/faults.ts'
 import { createGuard } from './routes/guard.ts'
 import { healthRoutes } from './routes/health.ts'
-import { memoryRoutes } from './routes/memory.ts'
+import { leakCheckRoutes, memoryRoutes } from './routes/memory.ts'
 import { pageRoutes } from './routes/page.ts'
 import { pprofRoutes } from './routes/pprof.ts'
 import { queryRoutes } from './routes/query.ts'
@@ -38,6 +39,7 @@ export interface AppDeps {
   model: ModelClient
   faults: FaultRegistry
   heapWatch: HeapWatch
+  leakChecker: LeakChecker
   /** Absent when tracing is off. */
   diagnostician?: Diagnostician | undefined
 }
@@ -68,6 +70,7 @@ export async function buildApp(config: Config, deps: AppDeps) {
   await app.register(diagnosisRoutes, { diagnostician: deps.diagnostician })
   await app.register(pprofRoutes)
   await app.register(memoryRoutes, { heapWatch: deps.heapWatch })
+  await app.register(leakCheckRoutes, { leakChecker: deps.leakChecker })
   await app.register(traceRoutes, { recentTraces: deps.telemetry.recentTraces })
   await app.register(apmRoutes, { config, telemetry: deps.telemetry })
   await app.register(pageRoutes)

@@ -6,9 +6,11 @@ import { buildApp } from './app.ts'
 import { createProgress, formatBanner } from './banner.ts'
 import { isLoopback } from './config.ts'
 import { openDatabase } from './database/database.ts'
+import { findMemoryFindings } from './diagnosis/memory-findings.ts'
 import { createDiagnostician } from './diagnosis/run-diagnosis.ts'
 import { startHeapWatch } from './evidence/heap-watch.ts'
 import { createFaultRegistry } from './faults.ts'
+import { createLeakChecker } from './leak-check/leak-checker.ts'
 import { createModelClient } from './model/client.ts'
 import { startSimulatedModel } from './model/simulator.ts'
 import { closeOnSignals, exitOnCrash } from './process-end.ts'
@@ -72,15 +74,20 @@ async function main(): Promise<void> {
     openModel()
   ])
   const faults = createFaultRegistry(config.faults)
+  const heapWatch = startHeapWatch()
   const app = await buildApp(config, {
     logger,
     telemetry,
     database,
     model: model.client,
     faults,
-    heapWatch: startHeapWatch(),
+    heapWatch,
+    leakChecker: createLeakChecker({ database, faults }),
     diagnostician: config.tracingEnabled
-      ? createDiagnostician({ rootDir: ROOT_DIR, plumbing: PLUMBING, minCpuMs: config.diagnosisMinCpuMs })
+      ? createDiagnostician(
+          { rootDir: ROOT_DIR, plumbing: PLUMBING, minCpuMs: config.diagnosisMinCpuMs },
+          () => findMemoryFindings(heapWatch.report())
+        )
       : undefined
   })
   closeOnSignals(logger, app, [model.close, () => database.close(), () => telemetry.shutdown()])

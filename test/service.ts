@@ -36,6 +36,7 @@ export async function startService(env: Record<string, string> = {}) {
   const { openDatabase } = await import('../src/database/database.ts')
   const { startHeapWatch } = await import('../src/evidence/heap-watch.ts')
   const { createFaultRegistry } = await import('../src/faults.ts')
+  const { createLeakChecker } = await import('../src/leak-check/leak-checker.ts')
   const { createModelClient } = await import('../src/model/client.ts')
   const { startSimulatedModel } = await import('../src/model/simulator.ts')
   const [database, simulated] = await Promise.all([
@@ -45,6 +46,7 @@ export async function startService(env: Record<string, string> = {}) {
   const faults = createFaultRegistry(config.faults)
   const model = createModelClient({ baseUrl: simulated.baseUrl, model: config.model, timeoutMs: 30_000 })
   const heapWatch = startHeapWatch()
+  const leakChecker = createLeakChecker({ database, faults })
   const logLines: LogLine[] = []
   const logger = createLogger(config.logLevel, { write: (line) => void logLines.push(JSON.parse(line)) })
 
@@ -54,7 +56,7 @@ export async function startService(env: Record<string, string> = {}) {
   async function listen(changes: Partial<Config> = {}, otherModel = model) {
     const app = await buildApp(
       { ...config, ...changes },
-      { logger, telemetry, database, model: otherModel, faults, heapWatch }
+      { logger, telemetry, database, model: otherModel, faults, heapWatch, leakChecker }
     )
     apps.push(app)
     await app.listen({ port: 0, host: '127.0.0.1' })

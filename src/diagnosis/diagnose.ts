@@ -19,14 +19,14 @@ export interface DiagnoseOptions {
 export function diagnose(evidence: Evidence, { sources, minCpuMs }: DiagnoseOptions): Omit<Diagnosis, 'id'> {
   const tree = buildSpanTree(evidence.spans)
   const times = measureSpanTimes(tree, evidence.samples)
-  const findings = [
+  const findings = rankFindings([
     ...findCpuFindings(evidence, tree, sources, minCpuMs),
     ...findSqlFindings(tree, evidence.samples, sources),
     ...findWaitingFindings(times)
-  ].sort(byRank)
+  ])
   return {
     findings,
-    healthy: !findings.some(({ severity }) => severity === 'fault'),
+    healthy: isHealthy(findings),
     window: {
       seconds: round((evidence.endMs - evidence.startMs) / 1000, 2),
       requests: tree.requests.length,
@@ -38,6 +38,15 @@ export function diagnose(evidence: Evidence, { sources, minCpuMs }: DiagnoseOpti
     },
     spans: times.map(toReport)
   }
+}
+
+/** @returns faults first, then by what they cost a request */
+export function rankFindings(findings: Finding[]): Finding[] {
+  return findings.toSorted(byRank)
+}
+
+export function isHealthy(findings: Finding[]): boolean {
+  return !findings.some(({ severity }) => severity === 'fault')
 }
 
 function byRank(a: Finding, b: Finding): number {

@@ -8,9 +8,9 @@ import { createShallowSourceTree } from '../evidence/source-tree.ts'
 import { spanRecorder } from '../evidence/span-recorder.ts'
 import { buildSpanTree, type SpanTree } from '../evidence/span-tree.ts'
 import { type Evidence, type EvidenceWindow, openEvidenceWindow } from '../evidence/window.ts'
-import { type DiagnoseOptions, diagnose } from './diagnose.ts'
+import { type DiagnoseOptions, diagnose, isHealthy, rankFindings } from './diagnose.ts'
 import type { Conclusion, DiagnosisSettings } from './diagnosis-worker.ts'
-import type { Diagnosis } from './finding.ts'
+import type { Diagnosis, Finding } from './finding.ts'
 import { MIN_FAULT_SAMPLES } from './thresholds.ts'
 
 export interface DiagnosisRecord extends Diagnosis {
@@ -61,7 +61,11 @@ const QUIET_MS = 500
 /** Three times what a fault needs: the line is to be right, not just the function. */
 const ENOUGH_SAMPLES = 3 * MIN_FAULT_SAMPLES
 
-export function createDiagnostician(settings: DiagnosisSettings): Diagnostician {
+/** @param findOutsideWindow findings that do not come from a window, such as those about memory */
+export function createDiagnostician(
+  settings: DiagnosisSettings,
+  findOutsideWindow: () => Finding[] = () => []
+): Diagnostician {
   const kept = new Map<string, DiagnosisRecord>()
   let isRunning = false
 
@@ -69,7 +73,7 @@ export function createDiagnostician(settings: DiagnosisSettings): Diagnostician 
     if (isRunning || spanRecorder.isOpen) throw new DiagnosisRunningError()
     isRunning = true
     try {
-      const record = await observe(seconds, settings)
+      const record = addFindings(await observe(seconds, settings), findOutsideWindow())
       keep(record)
       const { flame: _, ...diagnosis } = record
       return diagnosis
@@ -92,6 +96,11 @@ export function createDiagnostician(settings: DiagnosisSettings): Diagnostician 
     find: (id) => kept.get(id),
     list: () => [...kept.values()].reverse()
   }
+}
+
+function addFindings(record: DiagnosisRecord, added: Finding[]): DiagnosisRecord {
+  const findings = rankFindings([...record.findings, ...added])
+  return { ...record, findings, healthy: isHealthy(findings) }
 }
 
 async function observe(seconds: number, settings: DiagnosisSettings): Promise<DiagnosisRecord> {

@@ -2,8 +2,8 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { GrowthRate } from '../evidence/growth-rate.ts'
 import type { HeapWatch } from '../evidence/heap-watch.ts'
-import { type LeakChecker, LeakCheckRunningError } from '../evidence/memory/leak-checker.ts'
 import { leakReportSchema } from '../evidence/memory/leak-report.ts'
+import { type LeakChecker, LeakCheckRunningError } from '../leak-check/leak-checker.ts'
 import { clearDocumentCache, measureDocumentCache } from '../pipeline/document-cache.ts'
 
 /** The practical's own threshold for a sustained growth. */

@@ -1,8 +1,8 @@
 /** What the database answered to one query, so that a process without a database can run the pipeline. */
 import type { PoolClient } from 'pg'
-import type { Database } from '../../database/database.ts'
-import type { FaultSwitches } from '../../faults.ts'
-import { retrieve } from '../../pipeline/retrieve.ts'
+import type { Database } from '../database/database.ts'
+import type { FaultSwitches } from '../faults.ts'
+import { retrieve } from '../pipeline/retrieve.ts'
 
 /** Rows as JSON, by the text of the statement. */
 export type RetrievalSnapshot = Record<string, string>

@@ -1,10 +1,10 @@
 /** The leak check of the service's own pipeline, one at a time. */
 import { resolve } from 'node:path'
-import exampleData from '../../../example_data.json' with { type: 'json' }
-import type { Database } from '../../database/database.ts'
-import type { FaultRegistry, FaultSwitches } from '../../faults.ts'
-import { checkForLeaks } from './leak-check.ts'
-import type { LeakReport } from './leak-report.ts'
+import exampleData from '../../example_data.json' with { type: 'json' }
+import type { Database } from '../database/database.ts'
+import { checkForLeaks } from '../evidence/memory/leak-check.ts'
+import type { LeakReport } from '../evidence/memory/leak-report.ts'
+import type { FaultRegistry, FaultSwitches } from '../faults.ts'
 import type { QueryWorkloadInput } from './query-workload.ts'
 import { recordRetrieval } from './retrieval-snapshot.ts'
 
@@ -28,7 +28,7 @@ export class LeakCheckRunningError extends Error {
   }
 }
 
-const ROOT = resolve(import.meta.dirname, '../../..')
+const ROOT = resolve(import.meta.dirname, '../..')
 const WORKLOAD_URL = new URL('./query-workload.ts', import.meta.url).href
 const QUERY = exampleData.sample_queries[0] ?? ''
 const JUDGED =

@@ -7,9 +7,9 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import fastify from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
-import { type LeakChecker, LeakCheckRunningError } from '../../../src/evidence/memory/leak-checker.ts'
-import { leakCheckRoutes } from '../../../src/routes/memory.ts'
-import { checkFixture } from '../../fixtures/leaks/trials.ts'
+import { type LeakChecker, LeakCheckRunningError } from '../../src/leak-check/leak-checker.ts'
+import { leakCheckRoutes } from '../../src/routes/memory.ts'
+import { checkFixture } from '../fixtures/leaks/trials.ts'
 
 test('a second check meanwhile is told when to come again', async () => {
   const gate = Promise.withResolvers<void>()
@@ -52,7 +52,7 @@ test('a check that is called off ends', async () => {
 test('a child in an endless loop dies with a service that was killed', {
   skip: process.platform !== 'linux' && 'finds the child in /proc'
 }, async () => {
-  const parent = fork(new URL('../../fixtures/leaks/orphan-parent.ts', import.meta.url))
+  const parent = fork(new URL('../fixtures/leaks/orphan-parent.ts', import.meta.url))
   const [childPid] = await once(parent, 'message')
   // Long enough for the child to be in its loop; it is killed either way.
   await delay(1500)

@@ -2,9 +2,9 @@
  * The service's own pipeline as a workload: each iteration answers a query that was never asked before, from recorded
  * rows, without latency, with a model that answers at once.
  */
-import type { FaultSwitches } from '../../faults.ts'
-import type { ModelClient } from '../../model/client.ts'
-import { answerQuery, type PipelineDeps } from '../../pipeline/answer-query.ts'
+import type { FaultSwitches } from '../faults.ts'
+import type { ModelClient } from '../model/client.ts'
+import { answerQuery, type PipelineDeps } from '../pipeline/answer-query.ts'
 import { type RetrievalSnapshot, replayRetrieval } from './retrieval-snapshot.ts'
 
 export interface QueryWorkloadInput {
