@@ -96,6 +96,18 @@ test('without the repeated sentences prompts are at least a quarter smaller, and
   assert.deepEqual(lean.sources, full.sources)
 })
 
+test('of some 1,800 prompt tokens of a sample query about 800 are repeats', async () => {
+  const repeats: number[] = []
+  for (const sample of sampleData.sample_queries) {
+    const full = await answerQuery(sample, caller, makeDeps(['redundant-prompt-tokens']))
+    const lean = await answerQuery(sample, caller, makeDeps('none'))
+    assert.ok(full.usage.prompt_tokens > 0.9 * PROMPT_BUDGET_TOKENS, `${full.usage.prompt_tokens}: ${sample}`)
+    repeats.push(full.usage.prompt_tokens - lean.usage.prompt_tokens)
+  }
+  const mean = repeats.reduce((sum, count) => sum + count, 0) / repeats.length
+  assert.ok(mean > 700 && mean < 900, repeats.join(', '))
+})
+
 test('each stage has a span with the caller, its size, and the faults that act in it', async () => {
   const answer = await answerQuery(query, caller, makeDeps('all'))
   const spans = takeSpans()
