@@ -32,6 +32,9 @@ const BEST_DOCUMENTS = `
   ORDER BY score DESC, id
   LIMIT ${MAX_DOCUMENTS}`
 
+const LIST_OF_BEST_DOCUMENTS = `
+  SELECT id, title, score FROM (${BEST_DOCUMENTS}) AS best ORDER BY score DESC, id`
+
 /** The same chunks twice: the foreign key document_id has no index in the first table, and one in the second. */
 const CHUNKS = 'rag_demo.chunks' // fault: missing-index
 const INDEXED_CHUNKS = 'rag_demo.indexed_chunks'
@@ -69,7 +72,7 @@ export function retrieve(
 
 /** One round trip for the documents, then one more for each of them, one after another. */
 async function retrieveOneByOne(client: PoolClient, query: string, table: string): Promise<Chunk[]> {
-  const documents = await client.query<DocumentRow>(BEST_DOCUMENTS, [query])
+  const documents = await client.query<DocumentRow>(LIST_OF_BEST_DOCUMENTS, [query])
   const chunksOfDocument = chunksOfOneDocument(table)
   const chunks: Chunk[] = []
   for (const { id: documentId, title, score } of documents.rows) {
