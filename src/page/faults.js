@@ -130,7 +130,7 @@ function costInLastRun(fault) {
   )
   const costMs = found?.reduce((sum, { cost_ms_per_request }) => sum + (cost_ms_per_request ?? 0), 0) ?? 0
   if (costMs > 0) return h('span', { class: 'effect' }, ` · ${ms(costMs)} per request in the last run`)
-  return state.record && ' · nothing found in the last run'
+  return state.record && fault.enabled && ' · nothing found in the last run'
 }
 
 function renderNextStep() {
