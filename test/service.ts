@@ -31,7 +31,7 @@ export async function startService(env: Record<string, string> = {}) {
     ...env
   })
   register({ include: ['fastify', 'pg'] })
-  const telemetry = startTelemetry(config, [new SimpleSpanProcessor({ exporter })])
+  const telemetry = startTelemetry(config, { spanProcessors: [new SimpleSpanProcessor({ exporter })] })
   const { buildApp } = await import('../src/app.ts')
   const { openDatabase } = await import('../src/database/database.ts')
   const { startHeapWatch } = await import('../src/evidence/heap-watch.ts')

@@ -7,6 +7,7 @@
 import { performance } from 'node:perf_hooks'
 import pprof from '@datadog/pprof'
 import type { Profile } from 'pprof-format'
+import { chargeToProfiler } from './profiler-overhead.ts'
 
 /** What the native profiler knows of one sample when it asks for its labels. */
 export type SampleArgs = Parameters<NonNullable<Parameters<typeof pprof.time.stop>[1]>>[0]
@@ -154,7 +155,7 @@ function cutProfile(label: typeof labelSample): Profile {
 }
 
 function cutOwnProfile(label: typeof labelSample): Profile {
-  return time.stop(true, label, SHARED_LABELS) as unknown as Profile
+  return chargeToProfiler(() => time.stop(true, label, SHARED_LABELS)) as unknown as Profile
 }
 
 /**

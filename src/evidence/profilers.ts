@@ -2,15 +2,18 @@
 import { startHeapProfiler, stopHeapProfiler } from './heap-profiler.ts'
 import { startLineProfiler, stopLineProfiler } from './line-profiler.ts'
 import { isProfilerStarted, startProfiler, stopProfiler } from './profiler.ts'
+import { startOverheadWatch, stopOverheadWatch } from './profiler-overhead.ts'
 
 /** Starts them, but for what runs already for Datadog. Call once, before the code that is to be diagnosed is loaded. */
 export function startProfilers(): void {
   startLineProfiler()
   if (!isProfilerStarted()) startProfiler()
   startHeapProfiler()
+  startOverheadWatch()
 }
 
 export function stopProfilers(): void {
+  stopOverheadWatch()
   stopHeapProfiler()
   stopProfiler()
   stopLineProfiler()

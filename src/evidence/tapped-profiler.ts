@@ -16,6 +16,7 @@ import {
   SHARED_LABELS,
   shareProfiler
 } from './profiler.ts'
+import { chargeToProfiler } from './profiler-overhead.ts'
 
 /** Every other profile in the process takes slots of the ring of contexts, which is sized for this duration. */
 const CONTEXT_RING_FACTOR = 12
@@ -51,7 +52,9 @@ export function tapProfiler(
       labelledFrom.push(args)
       return { ...label(withOurSpan(args)), [ORIGIN_LABEL]: labelledFrom.length - 1 }
     }
-    const profile = stop(restart, labelWithOrigin, SHARED_LABELS) as unknown as Profile
+    const profile = chargeToProfiler(() =>
+      stop(restart, labelWithOrigin, SHARED_LABELS)
+    ) as unknown as Profile
     profileBegins()
     parts.push({ profile, labelledFrom })
     return profile

@@ -1,6 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
+import { isProfilerStarted } from '../evidence/profiler.ts'
+import { reportProfilerOverhead } from '../evidence/profiler-overhead.ts'
+import { estimateMonthlyCost } from '../telemetry/monthly-cost.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 
 const configSchema = z.object({
@@ -24,6 +27,8 @@ const configSchema = z.object({
   slow_request_ms: z.number()
 })
 
+const usd = z.number().describe('USD a month')
+
 const metricsSchema = z.object({
   backends: z.array(
     z.object({
@@ -39,6 +44,27 @@ const metricsSchema = z.object({
   sampling: z.object({
     effective_rate: z.number().describe('share of new traces that is sampled now'),
     requests_last_hour: z.int().describe('traced requests of the last 60 minutes, not extrapolated')
+  }),
+  profiler: z.object({
+    running: z.boolean(),
+    owner: z.enum(['service', 'datadog']).nullable().describe('whose it is, where it runs'),
+    profiles_accepted: z.int().describe("by Datadog's agent"),
+    profiles_failed: z.int()
+  }),
+  profiler_overhead_pct: z
+    .number()
+    .optional()
+    .describe(
+      "CPU time of the profiler's threads and of cutting profiles, in % of a core over the last minute; without " +
+        'the interruptions themselves, some microseconds a sample. Absent where the platform does not tell'
+    ),
+  estimated_monthly_cost_usd: usd.describe("what Datadog's agent is sent, at the course's prices"),
+  monthly_cost: z.object({
+    hosts_usd: usd.describe('15 a host'),
+    spans_usd: usd.describe('5 a million'),
+    profiled_hosts_usd: usd.describe('31 a profiled host'),
+    spans_per_month: z.number().describe('730 times those of the last 60 minutes'),
+    warnings: z.array(z.string()).describe('from 100 and from 200 USD')
   })
 })
 
@@ -88,10 +114,44 @@ export const apmRoutes: FastifyPluginAsyncZod<{ config: Config; telemetry: Telem
         sampling: {
           effective_rate: telemetry.sampler?.rate ?? 0,
           requests_last_hour: telemetry.requestCount.lastHour(Date.now())
-        }
+        },
+        ...reportProfiler(telemetry),
+        ...reportCost(telemetry)
       }
     }
   )
+}
+
+function reportProfiler({ datadog }: Telemetry) {
+  const running = isProfilerStarted()
+  const { pctOfCore } = reportProfilerOverhead()
+  return {
+    profiler: {
+      running,
+      owner: running ? (datadog?.isProfiling() ? ('datadog' as const) : ('service' as const)) : null,
+      profiles_accepted: datadog?.profiles.accepted ?? 0,
+      profiles_failed: datadog?.profiles.failed ?? 0
+    },
+    ...(pctOfCore === null ? {} : { profiler_overhead_pct: Number(pctOfCore.toFixed(3)) })
+  }
+}
+
+function reportCost({ datadog }: Telemetry) {
+  const cost = estimateMonthlyCost({
+    spansLastHour: datadog?.spanCount.lastHour(Date.now()) ?? 0,
+    hasAgent: datadog !== undefined,
+    isProfiling: datadog?.isProfiling() ?? false
+  })
+  return {
+    estimated_monthly_cost_usd: cost.totalUsd,
+    monthly_cost: {
+      hosts_usd: cost.hostsUsd,
+      spans_usd: cost.spansUsd,
+      profiled_hosts_usd: cost.profiledHostsUsd,
+      spans_per_month: cost.spansPerMonth,
+      warnings: cost.warnings
+    }
+  }
 }
 
 /** An address may hold a user and a password. */

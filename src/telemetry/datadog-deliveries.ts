@@ -6,6 +6,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { diag } from '@opentelemetry/api'
 import type { BackendCounts } from './backend.ts'
+import { HourCount } from './hour-count.ts'
 
 const TRACE_COUNT_HEADER = 'x-datadog-trace-count'
 const PROFILES_PATH = '/profiling/v1/input'
@@ -36,6 +37,8 @@ export class DatadogDeliveries {
     lastError: null
   }
   readonly profiles: ProfileCounts = { accepted: 0, failed: 0 }
+  /** Spans handed to dd-trace. */
+  readonly spanCount = new HourCount()
   /** Sizes of the chunks that dd-trace has not tried to send yet, in its own order. */
   #chunks: number[] = []
   readonly #sending = new WeakMap<ClientRequest, Batch>()
@@ -51,6 +54,11 @@ export class DatadogDeliveries {
     unsubscribe('http.client.request.start', this.#onRequest)
     unsubscribe('http.client.response.finish', this.#onResponse)
     unsubscribe('http.client.request.error', this.#onError)
+  }
+
+  addSpan(): void {
+    this.counts.started += 1
+    this.spanCount.add(Date.now())
   }
 
   /** dd-trace was handed `spans` spans of one trace, to be sent together. */

@@ -47,7 +47,7 @@ export class DatadogSpans implements SpanProcessor, OwnerScope {
     mirror.localTrace.open += 1
     this.#mirrors.set(span, mirror)
     this.#open.set(span, mirror)
-    this.#deliveries.counts.started += 1
+    this.#deliveries.addSpan()
   }
 
   onEnd(span: ReadableSpan): void {

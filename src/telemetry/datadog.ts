@@ -14,6 +14,7 @@ import { tapProfiler } from '../evidence/tapped-profiler.ts'
 import type { BackendCounts } from './backend.ts'
 import { DatadogDeliveries, type ProfileCounts } from './datadog-deliveries.ts'
 import { DatadogSpans, MAX_CHUNK_SPANS } from './datadog-spans.ts'
+import type { HourCount } from './hour-count.ts'
 
 /** An agent that does not answer must not hold the process up. */
 const SHUTDOWN_TIMEOUT_MS = 3000
@@ -28,6 +29,7 @@ export interface Datadog {
   readonly name: 'datadog'
   readonly counts: BackendCounts
   readonly profiles: ProfileCounts
+  readonly spanCount: HourCount
   /** Mirrors sampled spans; its shutdown sends what is queued, in 3 s at most. */
   readonly processor: SpanProcessor
   /** Datadog's profiler runs, and ours is tapped from it. */
@@ -68,6 +70,7 @@ export function startDatadog(config: DatadogConfig): Datadog {
     name: 'datadog',
     counts: deliveries.counts,
     profiles: deliveries.profiles,
+    spanCount: deliveries.spanCount,
     processor: {
       onStart: (span, context) => spans.onStart(span, context),
       onEnd: (span) => spans.onEnd(span),

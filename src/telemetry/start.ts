@@ -9,6 +9,7 @@ import { startProfilers } from '../evidence/profilers.ts'
 import { logDiagnostics } from './diag-logger.ts'
 import { createLogger } from './logger.ts'
 import { startTelemetry } from './telemetry.ts'
+import type { RateChange } from './traffic-rate.ts'
 
 function loadConfigOrExit(): ReturnType<typeof loadConfig> {
   try {
@@ -34,4 +35,11 @@ const datadog =
     ? (await import('./datadog.ts')).startDatadog(config)
     : undefined
 if (config.tracingEnabled) startProfilers()
-export const telemetry = startTelemetry(config, [], datadog)
+export const telemetry = startTelemetry(config, { datadog, onRateChange: logRateChange })
+
+function logRateChange({ samplingRate, requestsLastHour }: RateChange): void {
+  logger.info(
+    { sampling_rate: samplingRate, requests_last_hour: requestsLastHour },
+    `the traffic changes the sampling rate to ${samplingRate}`
+  )
+}

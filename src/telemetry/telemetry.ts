@@ -9,11 +9,12 @@ import { spanRecorder } from '../evidence/span-recorder.ts'
 import { Backend, type BackendCounts } from './backend.ts'
 import { ProfiledContextManager } from './context-manager.ts'
 import type { Datadog } from './datadog.ts'
+import { HourCount } from './hour-count.ts'
 import { createInstrumentations } from './instrumentations.ts'
 import { RecentTraces } from './recent-traces.ts'
 import { redactionProcessor } from './redaction.ts'
-import { RequestCount } from './request-count.ts'
 import { AdjustableSampler } from './sampler.ts'
+import { createTrafficRate, type RateChange } from './traffic-rate.ts'
 
 /** A dead backend holds its exporter's shutdown for 8-10 s; the process should not wait for it. */
 const SHUTDOWN_TIMEOUT_MS = 3000
@@ -23,7 +24,7 @@ export interface Telemetry {
   /** Absent when tracing is off. */
   readonly sampler?: AdjustableSampler
   /** Traced requests. */
-  readonly requestCount: RequestCount
+  readonly requestCount: HourCount
   readonly recentTraces: RecentTraces
   readonly backends: readonly { readonly name: string; readonly counts: BackendCounts }[]
   /** Present when an agent is set. */
@@ -46,34 +47,27 @@ type TracingConfig = Pick<
 
 /**
  * Starts OpenTelemetry. Must run before fastify and pg are loaded, or they stay without spans.
- * @param extraProcessors see every recorded span after redaction; a test's in-memory exporter, for one
- * @param datadog the way to Datadog's agent, if there is one
+ * @param extras.spanProcessors see every recorded span after redaction; a test's in-memory exporter, for one
+ * @param extras.datadog the way to Datadog's agent, where there is one
+ * @param extras.onRateChange is told when traffic lowers the sampling rate, and when that is over
  */
 export function startTelemetry(
   config: TracingConfig,
-  extraProcessors: SpanProcessor[] = [],
-  datadog?: Datadog
+  extras: {
+    spanProcessors?: SpanProcessor[]
+    datadog?: Datadog | undefined
+    onRateChange?: (change: RateChange) => void
+  } = {}
 ): Telemetry {
+  const { spanProcessors: extraProcessors = [], datadog, onRateChange = () => {} } = extras
   const recentTraces = new RecentTraces()
-  const requestCount = new RequestCount()
+  const requestCount = new HourCount()
   if (!config.tracingEnabled) return { recentTraces, requestCount, backends: [], shutdown: async () => {} }
 
   const sampler = new AdjustableSampler(config.samplingRate, spanRecorder)
   const otlp = config.otlpEndpoint === undefined ? [] : [createOtlpBackend(config.otlpEndpoint)]
 
-  /** High traffic lowers the rate; the first request after it puts it back. */
-  let isHighTraffic = false
-  function countRequest(): void {
-    const nowMs = Date.now()
-    requestCount.add(nowMs)
-    const isHighNow = requestCount.lastHour(nowMs) > config.highTrafficRequestsPerHour
-    if (isHighNow === isHighTraffic) return
-    isHighTraffic = isHighNow
-    sampler.rate = isHighNow
-      ? Math.min(config.highTrafficSamplingRate, config.samplingRate)
-      : config.samplingRate
-  }
-
+  const countRequest = createTrafficRate(config, requestCount, sampler, onRateChange)
   const spanProcessors = [
     redactionProcessor,
     recentTraces,

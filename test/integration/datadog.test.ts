@@ -21,6 +21,7 @@ const ROOT = path.resolve(import.meta.dirname, '../..')
 const START = ['--import', './src/check-node.mjs', '--import', './src/telemetry/start.ts', 'src/server.ts']
 const QUERIES = 60
 const SLOW_QUERIES = 4
+const HOST_AND_PROFILER_USD = 46
 /** Exit within 5 s of SIGTERM, whatever the agent does. */
 const MAX_SHUTDOWN_MS = 5_000
 
@@ -100,6 +101,13 @@ test('the test agent holds exactly the sampled traces, whole, and profiles of th
   const { body } = await diagnosis
   await sendJson(`${service.url}/faults/quadratic-chunk-filter`, 'PUT', { enabled: false })
   for (let i = 0; i < QUERIES; i++) answers.push(await ask(service.url, i))
+  const metrics = await readJson<{
+    profiler: { owner: string }
+    estimated_monthly_cost_usd: number
+    backends: { name: string; started: number }[]
+  }>(service.url, '/apm/metrics')
+  assert.equal(metrics.profiler.owner, 'datadog')
+  assert.ok(metrics.estimated_monthly_cost_usd >= HOST_AND_PROFILER_USD)
   const { exitCode, shutdownMs } = await service.end()
   t.diagnostic(`shutdown in ${Math.round(shutdownMs)} ms`)
   assert.equal(exitCode, 0)
@@ -108,7 +116,8 @@ test('the test agent holds exactly the sampled traces, whole, and profiles of th
   const fault = body.findings.find(({ severity }) => severity === 'fault')
   assert.equal(fault?.span, 'rag.rerank')
 
-  const traces = await readTraces(agentUrl, name)
+  const received = await readTraces(agentUrl, name)
+  const traces = received.filter((spans) => spans.some(({ resource }) => resource === 'POST /query'))
   const sampled = answers.filter(({ sampled }) => sampled)
   assert.deepEqual(traces.map(traceIdOf).toSorted(), sampled.map(({ trace_id }) => trace_id).toSorted())
   assert.ok(sampled.length > 0 && sampled.length < answers.length)
@@ -130,7 +139,7 @@ test('the test agent holds exactly the sampled traces, whole, and profiles of th
     Object.values(await readFailedChecks(agentUrl)).filter((failures) => failures > 0),
     []
   )
-  await assertProfiles(name, traces.flat())
+  await assertProfiles(name, received.flat())
 })
 
 async function assertProfiles(service: string, spans: DatadogSpan[]): Promise<void> {
@@ -148,7 +157,7 @@ async function assertProfiles(service: string, spans: DatadogSpan[]): Promise<vo
     [...new Set(ofRerank.map(({ labels }) => names.get(labels['span id'] as bigint)))],
     ['rag.rerank']
   )
-  assert.deepEqual([...new Set(labelled.map(({ labels }) => labels['trace endpoint']))], ['POST /query'])
+  assert.ok(labelled.every(({ labels }) => labels['trace endpoint'] !== undefined))
   assert.ok(Object.keys(profiles[0]?.event.endpoint_counts ?? {}).includes('POST /query'))
 }
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RequestCount } from '../../src/telemetry/request-count.ts'
+import { HourCount } from '../../src/telemetry/hour-count.ts'
 
 const MINUTE_MS = 60_000
 
 test('requests are counted for 60 one-minute buckets, the current one included', () => {
-  const count = new RequestCount()
+  const count = new HourCount()
   for (let minute = 0; minute < 90; minute++) {
     count.add(minute * MINUTE_MS)
     count.add(minute * MINUTE_MS + 59_999)
@@ -16,7 +16,7 @@ test('requests are counted for 60 one-minute buckets, the current one included',
 })
 
 test('a start is not extrapolated', () => {
-  const count = new RequestCount()
+  const count = new HourCount()
   count.add(0)
   assert.equal(count.lastHour(1), 1)
 })

@@ -1,0 +1,82 @@
+/**
+ * What the CPU profiler costs: the CPU time of the threads on which V8 works through the samples, and that of
+ * cutting profiles on the main thread. Not in it, since it can't be told from the interrupted code: the interruption
+ * itself, some microseconds a sample.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { performance } from 'node:perf_hooks'
+import process from 'node:process'
+
+/** V8's own name for them (src/profiler/cpu-profiler.cc), as Linux keeps it: 15 characters. */
+const PROFILER_THREAD = 'v8:ProfEvntProc'
+const THREADS_DIR = '/proc/self/task'
+const READ_EVERY_MS = 15_000
+const WINDOW_MS = 60_000
+const NANOS_PER_MS = 1e6
+
+interface Reading {
+  atMs: number
+  cpuMs: number
+}
+
+export interface ProfilerOverhead {
+  /** Null where the platform does not tell the CPU time of threads. */
+  pctOfCore: number | null
+  measuredMs: number
+}
+
+let readings: Reading[] = []
+let mainThreadCpuMs = 0
+let timer: NodeJS.Timeout | undefined
+
+export function startOverheadWatch(): void {
+  readings = [readCpu()]
+  timer = setInterval(keepReading, READ_EVERY_MS).unref()
+}
+
+export function stopOverheadWatch(): void {
+  clearInterval(timer)
+}
+
+/** Runs `fn` and adds its CPU time to the profiler's. */
+export function chargeToProfiler<T>(fn: () => T): T {
+  const before = process.threadCpuUsage()
+  const result = fn()
+  const { user, system } = process.threadCpuUsage(before)
+  mainThreadCpuMs += (user + system) / 1000
+  return result
+}
+
+/** Over the last minute, or since the profiler's start where that was later. */
+export function reportProfilerOverhead(): ProfilerOverhead {
+  const now = readCpu()
+  const since = readings[0] ?? now
+  const measuredMs = now.atMs - since.atMs
+  const pctOfCore = ((now.cpuMs - since.cpuMs) / measuredMs) * 100
+  return { pctOfCore: Number.isFinite(pctOfCore) ? pctOfCore : null, measuredMs }
+}
+
+function keepReading(): void {
+  const now = readCpu()
+  readings = [...readings.filter(({ atMs }) => now.atMs - atMs <= WINDOW_MS - READ_EVERY_MS), now]
+}
+
+function readCpu(): Reading {
+  return { atMs: performance.now(), cpuMs: mainThreadCpuMs + readProfilerThreadsCpuMs() }
+}
+
+/** @returns NaN where there is no /proc */
+function readProfilerThreadsCpuMs(): number {
+  try {
+    return readdirSync(THREADS_DIR).reduce((sum, threadId) => sum + readThreadCpuMs(threadId), 0)
+  } catch {
+    return Number.NaN
+  }
+}
+
+function readThreadCpuMs(threadId: string): number {
+  const name = readFileSync(`${THREADS_DIR}/${threadId}/comm`, 'utf8').trim()
+  if (name !== PROFILER_THREAD) return 0
+  const [cpuNanos] = readFileSync(`${THREADS_DIR}/${threadId}/schedstat`, 'utf8').split(' ')
+  return Number(cpuNanos) / NANOS_PER_MS
+}

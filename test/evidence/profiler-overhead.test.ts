@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { performance } from 'node:perf_hooks'
+import process from 'node:process'
+import { test } from 'node:test'
+import { chargeToProfiler, reportProfilerOverhead } from '../../src/evidence/profiler-overhead.ts'
+import { startProfilers } from '../../src/evidence/profilers.ts'
+
+function burn(ms: number): void {
+  const endAt = performance.now() + ms
+  while (performance.now() < endAt) Math.sqrt(endAt)
+}
+
+test('the overhead holds what is charged to the profiler, and leaves out the program itself', {
+  skip: process.platform !== 'linux' && 'only Linux tells the CPU time of threads'
+}, () => {
+  startProfilers()
+  burn(500)
+  const idle = reportProfilerOverhead()
+  assert.ok(idle.pctOfCore !== null && idle.pctOfCore > 0 && idle.pctOfCore < 50, `${idle.pctOfCore} %`)
+  const before = process.threadCpuUsage()
+  chargeToProfiler(() => burn(500))
+  const { user } = process.threadCpuUsage(before)
+  const { pctOfCore = 0, measuredMs } = reportProfilerOverhead()
+  const chargedMs = ((pctOfCore ?? 0) * measuredMs - (idle.pctOfCore ?? 0) * idle.measuredMs) / 100
+  assert.ok(chargedMs > (0.9 * user) / 1000, `${chargedMs} ms of ${user / 1000}`)
+})
