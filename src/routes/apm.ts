@@ -49,6 +49,7 @@ const metricsSchema = z.object({
     running: z.boolean(),
     owner: z.enum(['service', 'datadog']).nullable().describe('whose it is, where it runs'),
     profiles_accepted: z.int().describe("by Datadog's agent"),
+    profiles_accepted_last_hour: z.int(),
     profiles_failed: z.int()
   }),
   profiler_overhead_pct: z
@@ -130,6 +131,7 @@ function reportProfiler({ datadog }: Telemetry) {
       running,
       owner: running ? (datadog?.isProfiling() ? ('datadog' as const) : ('service' as const)) : null,
       profiles_accepted: datadog?.profiles.accepted ?? 0,
+      profiles_accepted_last_hour: datadog?.profiles.recentlyAccepted.lastHour(Date.now()) ?? 0,
       profiles_failed: datadog?.profiles.failed ?? 0
     },
     ...(pctOfCore === null ? {} : { profiler_overhead_pct: Number(pctOfCore.toFixed(3)) })

@@ -16,6 +16,8 @@ const RETRY_WITHIN_MS = 30_000
 
 export interface ProfileCounts {
   accepted: number
+  /** Of the last 60 minutes. */
+  readonly recentlyAccepted: HourCount
   failed: number
 }
 
@@ -36,7 +38,7 @@ export class DatadogDeliveries {
     pending: 0,
     lastError: null
   }
-  readonly profiles: ProfileCounts = { accepted: 0, failed: 0 }
+  readonly profiles: ProfileCounts = { accepted: 0, recentlyAccepted: new HourCount(), failed: 0 }
   /** Spans handed to dd-trace. */
   readonly spanCount = new HourCount()
   /** Sizes of the chunks that dd-trace has not tried to send yet, in its own order. */
@@ -107,11 +109,18 @@ export class DatadogDeliveries {
   #settle(request: ClientRequest, fault?: string): void {
     const batch = this.#sending.get(request)
     if (batch !== undefined) this.#settleBatch(request, batch, fault)
-    else if (request.path === PROFILES_PATH) this.profiles[fault === undefined ? 'accepted' : 'failed'] += 1
+    else if (request.path === PROFILES_PATH) this.#settleProfiles(fault)
     else return
     if (fault === undefined) return
     this.counts.lastError = { message: fault, at: new Date().toISOString() }
     diag.warn(`Datadog's agent did not take what was sent: ${fault}`)
+  }
+
+  #settleProfiles(fault: string | undefined): void {
+    if (fault === undefined) {
+      this.profiles.accepted += 1
+      this.profiles.recentlyAccepted.add(Date.now())
+    } else this.profiles.failed += 1
   }
 
   #settleBatch(request: ClientRequest, batch: Batch, fault: string | undefined): void {

@@ -81,6 +81,7 @@ test("profiles are counted by themselves, and other people's requests are not", 
   await send(0, 'a profile', '/profiling/v1/input')
   await send(0, 'spans for somebody else', '/v1/traces')
   await until(() => deliveries.profiles.accepted === 1)
-  assert.deepEqual(deliveries.profiles, { accepted: 1, failed: 0 })
+  const { accepted, failed, recentlyAccepted } = deliveries.profiles
+  assert.deepEqual([accepted, failed, recentlyAccepted.lastHour(Date.now())], [1, 0, 1])
   assert.deepEqual([deliveries.counts.pending, deliveries.counts.exported], [2, 0])
 })
