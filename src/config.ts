@@ -117,7 +117,7 @@ export function parseConfig(env: Environment): { config: Config; warnings: strin
   if (set.OTEL_SDK_DISABLED?.toLowerCase() === 'true') {
     faults.push('OTEL_SDK_DISABLED: turns off half of tracing only; set TRACING_ENABLED=false')
   }
-  if (parsed.data) faults.push(...findContradictions(parsed.data))
+  if (parsed.data) faults.push(...findContradictions(parsed.data, set))
   if (!parsed.data || faults.length > 0) throw new ConfigError(faults)
   return {
     config: toConfig(parsed.data),
@@ -143,10 +143,17 @@ function resolveAliases(set: Environment): { input: Environment; faults: string[
   return { input, faults }
 }
 
-function findContradictions(settings: Settings): string[] {
+function findContradictions(settings: Settings, set: Environment): string[] {
+  const faults: string[] = []
   const { DD_TRACE_AGENT_URL: url, DD_AGENT_HOST: host } = settings
-  if (url === undefined || host === undefined || new URL(url).hostname === host) return []
-  return [`DD_TRACE_AGENT_URL=${url} and DD_AGENT_HOST=${host} name different agents: keep one`]
+  if (url !== undefined && host !== undefined && new URL(url).hostname !== host) {
+    faults.push(`DD_TRACE_AGENT_URL=${url} and DD_AGENT_HOST=${host} name different agents: keep one`)
+  }
+  // dd-trace reads it by itself, and its profiler would silently not run.
+  if (/^(false|0)$/i.test(set.DD_TRACE_ENABLED ?? '') && agentUrlOf(settings) !== undefined) {
+    faults.push('DD_TRACE_ENABLED: an agent is set as well; for no tracing at all set TRACING_ENABLED=false')
+  }
+  return faults
 }
 
 function warnOfMeaningless(set: Environment): string[] {

@@ -14,6 +14,7 @@ import { createLeakChecker } from './leak-check/leak-checker.ts'
 import { createModelClient } from './model/client.ts'
 import { startSimulatedModel } from './model/simulator.ts'
 import { closeOnSignals, exitOnCrash } from './process-end.ts'
+import { readGauges } from './telemetry/gauges.ts'
 import { config, logger, telemetry } from './telemetry/start.ts'
 
 const ROOT_DIR = resolve(import.meta.dirname, '..')
@@ -75,6 +76,7 @@ async function main(): Promise<void> {
   ])
   const faults = createFaultRegistry(config.faults)
   const heapWatch = startHeapWatch()
+  telemetry.datadog?.reportGauges(() => readGauges(heapWatch, telemetry))
   const app = await buildApp(config, {
     logger,
     telemetry,

@@ -92,6 +92,16 @@ test('an alias sets its setting; aliases agree or are a fault', () => {
   ])
 })
 
+test("an agent with Datadog's own switch turned off is a fault, the switch alone is not", () => {
+  const agent = { DD_TRACE_AGENT_URL: 'http://localhost:8126' }
+  assert.match(
+    faultsOf({ ...agent, DD_TRACE_ENABLED: 'false' }).join(),
+    /^DD_TRACE_ENABLED: .*TRACING_ENABLED=false$/
+  )
+  assert.deepEqual(faultsOf({ ...agent, DD_TRACE_ENABLED: 'true' }), [])
+  assert.deepEqual(faultsOf({ DD_TRACE_ENABLED: 'false' }), [])
+})
+
 test('a Datadog agent is named by its address or by its host, and turns its profiler on', () => {
   const { config } = parseConfig({ DD_AGENT_HOST: 'agent' })
   assert.equal(config.datadogAgentUrl, 'http://agent:8126')

@@ -11,6 +11,9 @@ import { HourCount } from './hour-count.ts'
 const TRACE_COUNT_HEADER = 'x-datadog-trace-count'
 const PROFILES_PATH = '/profiling/v1/input'
 
+/** More than dd-trace lets wait: it sends every 2 s. Further ones were taken by nobody. */
+const MAX_WAITING_CHUNKS = 10_000
+
 /** dd-trace sends a batch again up to five times, 8 s apart at most. */
 const RETRY_WITHIN_MS = 30_000
 
@@ -65,8 +68,11 @@ export class DatadogDeliveries {
 
   /** dd-trace was handed `spans` spans of one trace, to be sent together. */
   addChunk(spans: number): void {
-    this.#chunks.push(spans)
     this.counts.pending += spans
+    if (this.#chunks.push(spans) <= MAX_WAITING_CHUNKS) return
+    const dropped = this.#chunks.shift() ?? 0
+    this.counts.pending -= dropped
+    this.counts.dropped += dropped
   }
 
   readonly #onRequest = (message: unknown): void => {

@@ -19,6 +19,7 @@ import type { HourCount } from './hour-count.ts'
 /** An agent that does not answer must not hold the process up. */
 const SHUTDOWN_TIMEOUT_MS = 3000
 const SHUTDOWN_POLL_MS = 10
+const GAUGES_EVERY_MS = 10_000
 
 type DatadogConfig = Pick<
   Config,
@@ -34,6 +35,8 @@ export interface Datadog {
   readonly processor: SpanProcessor
   /** Datadog's profiler runs, and ours is tapped from it. */
   isProfiling(): boolean
+  /** Reports what `read` returns, by name, every 10 s (which is how often dd-trace sends it) and at the end. */
+  reportGauges(read: () => Record<string, number>): void
 }
 
 /**
@@ -66,6 +69,14 @@ export function startDatadog(config: DatadogConfig): Datadog {
   } else startTracer()
   const hasProfiler = pprof.time.isStarted()
 
+  let reportNow = () => {}
+  function reportGauges(read: () => Record<string, number>): void {
+    reportNow = function sendGauges() {
+      for (const [name, value] of Object.entries(read())) tracer.dogstatsd.gauge(name, value)
+    }
+    setInterval(reportNow, GAUGES_EVERY_MS).unref()
+  }
+
   return {
     name: 'datadog',
     counts: deliveries.counts,
@@ -77,11 +88,13 @@ export function startDatadog(config: DatadogConfig): Datadog {
       forceFlush: () => spans.forceFlush(),
       async shutdown() {
         await spans.shutdown()
+        reportNow()
         await flush(deliveries, hasProfiler && pprof.time.isStarted())
         deliveries.stop()
       }
     },
-    isProfiling: () => hasProfiler && pprof.time.isStarted()
+    isProfiling: () => hasProfiler && pprof.time.isStarted(),
+    reportGauges
   }
 }
 

@@ -85,3 +85,9 @@ test("profiles are counted by themselves, and other people's requests are not", 
   assert.deepEqual([accepted, failed, recentlyAccepted.lastHour(Date.now())], [1, 0, 1])
   assert.deepEqual([deliveries.counts.pending, deliveries.counts.exported], [2, 0])
 })
+
+test('chunks that nobody sends are dropped, not kept', () => {
+  const deliveries = new DatadogDeliveries()
+  for (let i = 0; i < 10_005; i++) deliveries.addChunk(2)
+  assert.deepEqual([deliveries.counts.pending, deliveries.counts.dropped], [20_000, 10])
+})

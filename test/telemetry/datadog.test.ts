@@ -111,6 +111,7 @@ statement.end()
 failing.end()
 tracer.startSpan('forgotten', {}, called)
 
+datadog.reportGauges(() => ({ 'memory.growth_mb': 1.25 }))
 const wasProfiling = datadog.isProfiling()
 await datadog.processor.shutdown()
 agent.close()
@@ -228,4 +229,11 @@ test('a span that nobody ended goes out at the end, and all are counted', () => 
 
 test("Datadog's profiler is the one that runs, until the end", () => {
   assert.deepEqual([wasProfiling, datadog.isProfiling()], [true, false])
+})
+
+test('gauges arrive under the unified service tags', () => {
+  const line = agent.metrics.find((each) => each.startsWith('memory.growth_mb:1.25|g'))
+  assert(line, agent.metrics.join('\n'))
+  for (const tag of ['service:compliance-copilot-rag', 'env:testing', 'version:1.2.3'])
+    assert.ok(line.includes(tag), line)
 })
