@@ -21,6 +21,7 @@ const ROOT_DIR = resolve(import.meta.dirname, '..')
 const MODEL_TIMEOUT_MS = 60_000
 /** Own files that only pass calls on: no chain of calls needs to show them. */
 const PLUMBING = [
+  'src/evidence/profiler.ts',
   'src/evidence/span-recorder.ts',
   'src/telemetry/context-manager.ts',
   'src/telemetry/traced.ts',

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { after, test } from 'node:test'
+import { isRunning } from './processes.ts'
 import { sendJson, startHeldModel, until } from './service.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -68,16 +69,8 @@ function descendantsOf(pid: number | undefined): number[] {
   return found
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
-
 async function untilGone(pids: number[]): Promise<void> {
-  await until(() => !pids.some(isAlive))
+  await until(() => !pids.some(isRunning))
 }
 
 function ask(url: string) {

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import fastify from 'fastify'
@@ -10,6 +9,7 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import { type LeakChecker, LeakCheckRunningError } from '../../src/leak-check/leak-checker.ts'
 import { leakCheckRoutes } from '../../src/routes/memory.ts'
 import { checkFixture } from '../fixtures/leaks/trials.ts'
+import { isRunning, until } from '../processes.ts'
 
 test('a second check meanwhile is told when to come again', async () => {
   const gate = Promise.withResolvers<void>()
@@ -58,7 +58,5 @@ test('a child in an endless loop dies with a service that was killed', {
   await delay(1500)
   parent.kill('SIGKILL')
   await once(parent, 'exit')
-  const deadline = Date.now() + 10_000
-  while (existsSync(`/proc/${childPid}`) && Date.now() < deadline) await delay(50)
-  assert.equal(existsSync(`/proc/${childPid}`), false)
+  await until('the child ends', () => !isRunning(childPid))
 })

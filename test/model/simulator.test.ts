@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks'
 import { type TestContext, test } from 'node:test'
 import { createModelClient } from '../../src/model/client.ts'
 import { type SimulatedModel, startSimulatedModel } from '../../src/model/simulator.ts'
-import { isRunning, until } from './processes.ts'
+import { isRunning, until } from '../processes.ts'
 
 const prompt =
   'Answer.\n\n[1] Retention Policy\nAudit logs are kept for seven years.\n\nQuestion: How long are audit logs kept?'

@@ -25,7 +25,7 @@ export type LeakCheckMessage =
   | { type: 'findings'; findings: LeakFindings }
   | { type: 'failure'; reason: string }
 
-const WATCHDOG = new URL('./leak-check-watchdog.ts', import.meta.url)
+const WATCHDOG = new URL('../../parent-watchdog.ts', import.meta.url)
 /** Its frames stand above those of whoever inserts. */
 const WATCHING_FILE = path.join(import.meta.dirname, 'insertion-watch.ts')
 
