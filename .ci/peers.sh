@@ -94,7 +94,8 @@ function start_postgresql() {
 function start_datadog_test_agent() {
   local port
   missing="no Python, and Debian's package python3-venv could not be installed"
-  command -v python3 >/dev/null || install_debian_package python3-venv || return 1
+  # Debian's python3 comes without what makes a virtual environment.
+  python3 -c 'import ensurepip' 2>/dev/null || install_debian_package python3-venv || return 1
   missing='it could not be installed, or did not start'
   port=$(free_port)
   .ci/start-datadog-test-agent "$port" &
