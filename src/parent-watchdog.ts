@@ -1,7 +1,4 @@
-/**
- * Ends this process when its parent is gone. Runs in a thread of its own: the main one may be inside a long
- * computation when that happens, hears no `disconnect` and would outlive it.
- */
+/** The thread of `watchParent`: the main one may be inside a long computation when the parent dies. */
 import process from 'node:process'
 import { workerData } from 'node:worker_threads'
 

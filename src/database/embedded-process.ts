@@ -11,7 +11,7 @@ const SERVER_PATH = fileURLToPath(new URL('embedded-server.ts', import.meta.url)
  * `--import` or NODE_OPTIONS would start tracing and profiling there as well.
  */
 export function forkServer(cacheDirectories: string[]): ChildProcess {
-  return fork(SERVER_PATH, cacheDirectories, {
+  return fork(SERVER_PATH, [String(process.pid), ...cacheDirectories], {
     execArgv: [],
     env: { NODE_OPTIONS: '' },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc']

@@ -5,9 +5,9 @@
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { Worker } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
+import { watchParent } from '../watch-parent.ts'
 import { dumpCacheKey, readDump, writeDump } from './dump-cache.ts'
 import { ensureSeeded } from './seed-database.ts'
 
@@ -23,13 +23,12 @@ const START_PARAMETERS = [...PGlite.defaultStartParams, '-c', 'shared_buffers=8M
 /** The default keeps two segments of 16 MB, which are a third of the dump. */
 const INITDB_PARAMETERS = ['--wal-segsize=1']
 
-const cacheDirectories = process.argv.slice(2)
+const [parentPid, ...cacheDirectories] = process.argv.slice(2)
 
 // Without its parent nobody needs it, however the parent ended; inside a statement only the watchdog notices.
-const parentPid = process.ppid
 process.on('disconnect', () => process.exit())
 if (!process.connected) process.exit()
-new Worker(new URL('../parent-watchdog.ts', import.meta.url), { workerData: { parentPid } }).unref()
+await watchParent(Number(parentPid))
 // Ctrl-C reaches the whole process group: the parent still has requests to finish, and ends us when it has.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 

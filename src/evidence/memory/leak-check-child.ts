@@ -4,7 +4,7 @@
  */
 import path from 'node:path'
 import process from 'node:process'
-import { Worker } from 'node:worker_threads'
+import { watchParent } from '../../watch-parent.ts'
 import { createSourceTree } from '../source-tree.ts'
 import { checkWorkload } from './check-workload.ts'
 import type { LeakFindings } from './leak-report.ts'
@@ -25,17 +25,18 @@ export type LeakCheckMessage =
   | { type: 'findings'; findings: LeakFindings }
   | { type: 'failure'; reason: string }
 
-const WATCHDOG = new URL('../../parent-watchdog.ts', import.meta.url)
 /** Its frames stand above those of whoever inserts. */
 const WATCHING_FILE = path.join(import.meta.dirname, 'insertion-watch.ts')
 
 // Ctrl-C reaches every process of the terminal; this one ends with its parent.
 process.on('SIGINT', () => {})
 process.once('disconnect', () => process.exit())
+const isWatched = watchParent(Number(process.argv[2]))
 process.once('message', (job: LeakCheckJob) => void runJob(job))
-new Worker(WATCHDOG, { workerData: { parentPid: process.ppid } }).unref()
 
 async function runJob(job: LeakCheckJob): Promise<void> {
+  // A workload may never let go of this thread.
+  await isWatched
   send(await concludeJob(job), () => process.exit())
 }
 

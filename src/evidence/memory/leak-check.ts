@@ -59,7 +59,7 @@ export async function checkForLeaks(options: LeakCheckOptions): Promise<LeakRepo
 
 /** None of our own arguments and environment go with it: an inherited `--import` would start tracing there as well. */
 function forkChild(): ChildProcess {
-  const child = fork(CHILD, {
+  const child = fork(CHILD, [String(process.pid)], {
     execArgv: [`--max-old-space-size=${HEAP_LIMIT_MB}`],
     env: {},
     serialization: 'advanced',
