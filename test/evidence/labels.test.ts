@@ -7,9 +7,10 @@ import { type Evidence, openEvidenceWindow } from '../../src/evidence/window.ts'
 import { runInterleaved, WORKERS } from '../fixtures/slow-service/concurrency.ts'
 
 const CONCURRENT_REQUESTS = 50
-/** Four spans of two turns each: some 4 s of CPU for all, 400 samples. */
-const TURN_MS = 10
+/** Four spans of two turns each: some 2 s of CPU for all, 200 samples. */
+const TURN_MS = 5
 const MIN_SAMPLES = 200
+const MAX_WINDOWS = 6
 const workerNames: string[] = WORKERS.map((work) => work.name)
 
 function calibrateTurns(): number {
@@ -22,11 +23,25 @@ function calibrateTurns(): number {
   }
 }
 
-async function captureConcurrentRequests(): Promise<Evidence> {
-  const turns = calibrateTurns()
+async function captureConcurrentRequests(turns: number): Promise<Evidence> {
   const window = openEvidenceWindow()
   await Promise.all(Array.from({ length: CONCURRENT_REQUESTS }, () => runInterleaved(turns)))
   return window.close()
+}
+
+/** A crowded machine gives a window fewer samples: takes as many windows as it needs. */
+async function captureWork(): Promise<{ sample: CpuSample; spanName: string | undefined }[]> {
+  const turns = calibrateTurns()
+  const found: { sample: CpuSample; spanName: string | undefined }[] = []
+  for (let windows = 0; found.length < MIN_SAMPLES && windows < MAX_WINDOWS; windows++) {
+    const { spans, samples } = await captureConcurrentRequests(turns)
+    const names = new Map(spans.map((span) => [span.spanId, span.name]))
+    for (const sample of samples) {
+      if (sample.wallMs === 0 || workerOf(sample) === undefined) continue
+      found.push({ sample, spanName: names.get(sample.spanId ?? '') })
+    }
+  }
+  return found
 }
 
 function workerOf({ frames }: CpuSample): string | undefined {
@@ -34,15 +49,13 @@ function workerOf({ frames }: CpuSample): string | undefined {
 }
 
 test('no sample stands under a wrong span, and almost all of the work under its own', async () => {
-  const { spans, samples } = await captureConcurrentRequests()
-  const names = new Map(spans.map((span) => [span.spanId, span.name]))
-  const ofWork = samples.filter((sample) => sample.wallMs > 0 && workerOf(sample) !== undefined)
-  const labelled = ofWork.filter(({ spanId }) => spanId !== undefined)
-  const wrong = labelled.filter((sample) => names.get(sample.spanId ?? '') !== workerOf(sample))
-  assert.ok(ofWork.length >= MIN_SAMPLES, `only ${ofWork.length} samples`)
+  const work = await captureWork()
+  const labelled = work.filter(({ sample }) => sample.spanId !== undefined)
+  const wrong = labelled.filter(({ sample, spanName }) => spanName !== workerOf(sample))
+  assert.ok(work.length >= MIN_SAMPLES, `only ${work.length} samples`)
   assert.deepEqual(
-    wrong.map((sample) => [names.get(sample.spanId ?? ''), workerOf(sample)]),
+    wrong.map(({ sample, spanName }) => [spanName, workerOf(sample)]),
     []
   )
-  assert.ok(labelled.length >= 0.95 * ofWork.length, `${labelled.length} of ${ofWork.length} labelled`)
+  assert.ok(labelled.length >= 0.95 * work.length, `${labelled.length} of ${work.length} labelled`)
 })
