@@ -33,8 +33,11 @@ export function findCpuFindings(
     const isOutside = hot.spanName === OUTSIDE_SPANS
     const cost = isOutside ? costOutsideSpans(hot, tree, evidence) : costPerRequest(hot, tree, minCpuMs)
     if (cost.msPerRequest < MIN_REPORTED_CPU_MS || hot.samples < 2) return []
-    const growth = cost.isFault ? fitGrowth(tree.byName.get(hot.spanName) ?? [], tree) : undefined
-    return [toFinding(hot, cost, growth, hot.costMs / (msBySpan.get(hot.spanName) ?? hot.costMs), sources)]
+    const shareOfSpan = hot.costMs / (msBySpan.get(hot.spanName) ?? hot.costMs)
+    // The span's growth is the function's only where it makes up the most of it.
+    const growth =
+      cost.isFault && shareOfSpan > 0.5 ? fitGrowth(tree.byName.get(hot.spanName) ?? [], tree) : undefined
+    return [toFinding(hot, cost, growth, shareOfSpan, sources)]
   })
 }
 

@@ -18,7 +18,9 @@ export function findSqlFindings(
   sources: SourceTree
 ): Finding[] {
   return [
-    ...findRepeatedStatements(tree, sources).map((repeated) => toRepeatedFinding(repeated, tree, sources)),
+    ...findRepeatedStatements(tree, samples, sources).map((repeated) =>
+      toRepeatedFinding(repeated, tree, sources)
+    ),
     ...findSlowStatements(tree, samples, sources, MIN_SLOW_STATEMENT_MS).map((slow) =>
       toSlowFinding(slow, tree, sources)
     )
@@ -33,7 +35,7 @@ function toRepeatedFinding(repeated: RepeatedStatement, tree: SpanTree, sources:
     cost_ms_per_request: round(msPerParent),
     evidence: [
       `the same statement ${round(callsPerParent)} times under one ${parentName}, in ${parents} requests`,
-      `${round(msPerParent)} ms per request`
+      `the event loop had nothing else to do for ${round(msPerParent)} ms of a request`
     ],
     suggestion:
       'One statement for all of them: join, or pass the keys as an array (WHERE key = ANY($1)), and group the rows in memory.'

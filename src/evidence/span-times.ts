@@ -140,9 +140,9 @@ function total(intervals: readonly Interval[]): number {
   return intervals.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0)
 }
 
-/** @returns how long the event loop was seen idle within the interval, in ms */
-export function idleMsWithin(interval: Interval, samples: readonly CpuSample[]): number {
-  return Math.min(observe([interval], undefined, samples).idleMs, interval.endMs - interval.startMs)
+/** @returns how long the event loop was seen idle within the intervals, in ms */
+export function idleMsWithin(intervals: Interval[], samples: readonly CpuSample[]): number {
+  return Math.min(observe(intervals, undefined, samples).idleMs, total(intervals))
 }
 
 /** What the samples within `intervals` say of the loop: busy with anything but this span, or idle. */

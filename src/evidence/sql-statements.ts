@@ -6,6 +6,10 @@ import type { RecordedSpan } from './span-recorder.ts'
 import { idleMsWithin } from './span-times.ts'
 import { type SpanTree, statementOf } from './span-tree.ts'
 
+/**
+ * Times are how long the event loop had nothing else to do than wait: a loop that is busy with other requests
+ * notices an answer late, and that is not the database's time.
+ */
 export interface RepeatedStatement {
   parentName: string
   statement: string
@@ -20,20 +24,24 @@ export interface RepeatedStatement {
 export const MIN_REPEATS = 10
 
 /** @returns repeated statements, the most time-consuming first */
-export function findRepeatedStatements(tree: SpanTree, sources: SourceTree): RepeatedStatement[] {
+export function findRepeatedStatements(
+  tree: SpanTree,
+  samples: readonly CpuSample[],
+  sources: SourceTree
+): RepeatedStatement[] {
   const groups = new Map<string, RecordedSpan[][]>()
   for (const parents of tree.byName.values()) {
     for (const parent of parents) collectRepeats(parent, tree, groups)
   }
   return [...groups.values()]
-    .map((repeats) => summarize(repeats, tree, sources))
+    .map((repeats) => summarize(repeats, tree, samples, sources))
     .sort((a, b) => b.msPerParent * b.parents - a.msPerParent * a.parents)
 }
 
 export interface SlowStatement {
   parentName: string
   statement: string
-  /** Means over its executions: how long the event loop had nothing else to do than wait for it. */
+  /** Mean over its executions. */
   msPerCall: number
   calls: number
   callSite?: CallSite
@@ -63,8 +71,7 @@ function summarizeSlow(
   samples: readonly CpuSample[],
   sources: SourceTree
 ): SlowStatement {
-  // A thread that is busy notices an answer late: only what it was idle for is the database's time.
-  const ms = calls.reduce((sum, call) => sum + idleMsWithin(call, samples), 0)
+  const ms = idleMsWithin(calls, samples)
   return {
     ...describe(calls, tree, sources),
     msPerCall: ms / calls.length,
@@ -80,12 +87,17 @@ function collectRepeats(parent: RecordedSpan, tree: SpanTree, groups: Map<string
   }
 }
 
-function summarize(repeats: RecordedSpan[][], tree: SpanTree, sources: SourceTree): RepeatedStatement {
+function summarize(
+  repeats: RecordedSpan[][],
+  tree: SpanTree,
+  samples: readonly CpuSample[],
+  sources: SourceTree
+): RepeatedStatement {
   const calls = repeats.flat()
   return {
     ...describe(calls, tree, sources),
     callsPerParent: calls.length / repeats.length,
-    msPerParent: calls.reduce((sum, call) => sum + call.endMs - call.startMs, 0) / repeats.length,
+    msPerParent: idleMsWithin(calls, samples) / repeats.length,
     parents: repeats.length
   }
 }

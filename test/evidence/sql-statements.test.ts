@@ -31,7 +31,9 @@ function makeRequest(calls: number): RecordedSpan[] {
 
 test('the same statement many times under one parent is found with its count, time and call site', () => {
   const tree = buildSpanTree([...makeRequest(20), ...makeRequest(40)])
-  assert.deepEqual(findRepeatedStatements(tree, sources), [
+  // Idle within each of the calls, which start every 10 ms and take 5.
+  const idleSamples = Array.from({ length: 40 }, (_, i) => makeIdleSample(i * 10 + 2))
+  assert.deepEqual(findRepeatedStatements(tree, idleSamples, sources), [
     {
       parentName: 'load',
       statement: 'SELECT one',
@@ -45,8 +47,8 @@ test('the same statement many times under one parent is found with its count, ti
 
 test('fewer repeats, or one statement for each of many parents, is no loop', () => {
   const many = Array.from({ length: 30 }, () => makeRequest(1)).flat()
-  assert.deepEqual(findRepeatedStatements(buildSpanTree(makeRequest(MIN_REPEATS - 1)), sources), [])
-  assert.deepEqual(findRepeatedStatements(buildSpanTree(many), sources), [])
+  assert.deepEqual(findRepeatedStatements(buildSpanTree(makeRequest(MIN_REPEATS - 1)), [], sources), [])
+  assert.deepEqual(findRepeatedStatements(buildSpanTree(many), [], sources), [])
 })
 
 test('a statement is slow by the time the loop idles for it, not by the time the loop is busy', () => {
