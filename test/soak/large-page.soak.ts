@@ -6,7 +6,7 @@ import fastify from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { CDPSession, Page } from 'playwright-core'
 import { pageRoutes } from '../../src/routes/page.ts'
-import { launchBrowser, openPage } from './browser.ts'
+import { launchBrowser, openPage } from '../page/browser.ts'
 
 const FRAMES = 10_000
 const TRACES = 200
