@@ -1,6 +1,7 @@
 /** Findings about CPU: which line of which function in which span costs how much per request. */
 import { fitGrowth, type Growth } from '../evidence/complexity.ts'
-import { findHotFunctions, type HotFunction, heaviestLine, OUTSIDE_SPANS } from '../evidence/hot-functions.ts'
+import { findHotFunctions, type HotFunction, OUTSIDE_SPANS } from '../evidence/hot-functions.ts'
+import { heaviestLine } from '../evidence/line-index.ts'
 import type { SourceRange } from '../evidence/source-ranges.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
 import type { SpanTree } from '../evidence/span-tree.ts'

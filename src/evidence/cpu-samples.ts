@@ -13,6 +13,11 @@ export interface Frame {
   startLine: number
 }
 
+/** Tells frames apart, wherever in their function they are. */
+export function frameKey({ functionName, file, startLine }: Frame): string {
+  return `${functionName}@${file}:${startLine}`
+}
+
 /** One sample of the main thread. */
 export interface CpuSample {
   /** Microseconds since the Unix epoch, at the end of the sampled interval. */

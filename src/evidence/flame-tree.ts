@@ -1,7 +1,6 @@
 /** Folds the labelled samples into a tree for a flame graph: span → our functions with their lines → callees. */
 import type { CpuSample, Frame } from './cpu-samples.ts'
-import { heaviestLine } from './hot-functions.ts'
-import { type LineIndex, linesOfFrame } from './line-index.ts'
+import { type LineIndex, lineOfFrame } from './line-index.ts'
 import type { SourceTree } from './source-tree.ts'
 import type { SpanTree } from './span-tree.ts'
 
@@ -49,8 +48,7 @@ function describeFrame(frames: Frame[], depth: number, lines: LineIndex, sources
   const frame = frames[depth] as Frame
   const functionName = frame.functionName || '(anonymous)'
   if (!sources.isOwn(frame.file)) return { name: functionName }
-  const weights = linesOfFrame(lines, frames, depth)
-  const line = heaviestLine(weights) ?? frame.startLine
+  const line = lineOfFrame(lines, frames, depth)
   const file = sources.relativePath(frame.file)
   return { name: `${functionName} ${file}:${line}`, file, line }
 }

@@ -3,8 +3,8 @@
  * span. A sample is charged to the innermost frame of our own source, also where the time itself is spent in
  * native code, a library or the garbage collector beneath it.
  */
-import { type CpuSample, type Frame, GARBAGE_COLLECTION } from './cpu-samples.ts'
-import { type LineIndex, type LineWeights, linesOfFrame } from './line-index.ts'
+import { type CpuSample, type Frame, frameKey, GARBAGE_COLLECTION } from './cpu-samples.ts'
+import { heaviestLine, type LineIndex, type LineWeights, lineOfFrame, linesOfFrame } from './line-index.ts'
 import type { SourceTree } from './source-tree.ts'
 import type { SpanTree } from './span-tree.ts'
 
@@ -114,10 +114,6 @@ function groupByStack(samples: readonly CpuSample[], tree: SpanTree, sources: So
   return [...groups.values()]
 }
 
-function frameKey({ functionName, file, startLine }: Frame): string {
-  return `${functionName}@${file}:${startLine}`
-}
-
 function createStackGroup(spanName: string, frames: Frame[], sources: SourceTree): StackGroup {
   const ownDepth = frames.findIndex((frame) => sources.isOwn(frame.file))
   return {
@@ -199,7 +195,7 @@ function readChain(group: StackGroup, portion: Portion, lines: LineIndex, source
   for (let depth = frames.length - 1; depth > ownDepth; depth--) {
     const frame = frames[depth] as Frame
     if (!sources.isOwn(frame.file) || sources.isPlumbing(frame.file)) continue
-    const line = heaviestLine(linesOfFrame(lines, frames, depth)) ?? frame.startLine
+    const line = lineOfFrame(lines, frames, depth)
     const functionName = sources.functionAt(frame.file, line)?.name ?? (frame.functionName || ANONYMOUS)
     chain.push({ functionName, file: frame.file, line })
   }
@@ -209,19 +205,6 @@ function readChain(group: StackGroup, portion: Portion, lines: LineIndex, source
     chain.push({ functionName: portion.functionName, file: own.file, line })
   }
   return chain
-}
-
-/** @returns the line with the most weight, or undefined without any */
-export function heaviestLine(weights: LineWeights): number | undefined {
-  let heaviest: number | undefined
-  let most = 0
-  for (const [line, weight] of weights) {
-    if (weight > most) {
-      most = weight
-      heaviest = line
-    }
-  }
-  return heaviest
 }
 
 function sum(values: Iterable<number>): number {

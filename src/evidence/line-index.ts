@@ -36,6 +36,24 @@ export function linesOfFrame(index: LineIndex, frames: readonly Frame[], depth: 
   return weights ?? NO_WEIGHTS
 }
 
+/** @returns the line that frame was on most, or where its function begins when none is known */
+export function lineOfFrame(index: LineIndex, frames: readonly Frame[], depth: number): number {
+  return heaviestLine(linesOfFrame(index, frames, depth)) ?? frames[depth]?.startLine ?? 0
+}
+
+/** @returns the line with the most weight, or undefined without any */
+export function heaviestLine(weights: LineWeights): number | undefined {
+  let heaviest: number | undefined
+  let most = 0
+  for (const [line, weight] of weights) {
+    if (weight > most) {
+      most = weight
+      heaviest = line
+    }
+  }
+  return heaviest
+}
+
 interface NamedFrame {
   functionName: string
   file: string

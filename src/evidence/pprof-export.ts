@@ -14,9 +14,8 @@ import {
   StringTable,
   ValueType
 } from 'pprof-format'
-import type { CpuSample, Frame } from './cpu-samples.ts'
-import { heaviestLine } from './hot-functions.ts'
-import { linesOfFrame } from './line-index.ts'
+import { type CpuSample, type Frame, frameKey } from './cpu-samples.ts'
+import { lineOfFrame } from './line-index.ts'
 import { SAMPLING_INTERVAL_MICROS } from './profiler.ts'
 import { buildSpanTree, type SpanTree } from './span-tree.ts'
 import type { Evidence } from './window.ts'
@@ -49,10 +48,7 @@ function fold(samples: readonly CpuSample[], tree: SpanTree): Folded[] {
   const folded = new Map<string, Folded>()
   for (const { frames, spanId, wallMs, cpuMs } of samples) {
     if (wallMs === 0) continue
-    const key = [
-      spanId,
-      ...frames.map((frame) => `${frame.functionName}@${frame.file}:${frame.startLine}`)
-    ].join('\n')
+    const key = [spanId, ...frames.map(frameKey)].join('\n')
     const entry = folded.get(key) ?? { frames, labels: labelsOf(spanId, tree), count: 0, wallMs: 0, cpuMs: 0 }
     folded.set(key, entry)
     entry.count += 1
@@ -83,8 +79,9 @@ function createWriter({ lines, startMs, endMs }: Evidence) {
   const valueType = (type: string, unit: string) =>
     new ValueType({ type: strings.dedup(type), unit: strings.dedup(unit) })
 
-  function functionOf({ functionName, file, startLine }: Frame): ProfileFunction {
-    const key = `${functionName}@${file}:${startLine}`
+  function functionOf(frame: Frame): ProfileFunction {
+    const { functionName, file, startLine } = frame
+    const key = frameKey(frame)
     const known = functions.get(key)
     if (known) return known
     const name = strings.dedup(functionName || '(anonymous)')
@@ -101,8 +98,7 @@ function createWriter({ lines, startMs, endMs }: Evidence) {
 
   function locationOf(frames: Frame[], depth: number): Location {
     const frame = frames[depth] as Frame
-    const weights = linesOfFrame(lines, frames, depth)
-    const line = heaviestLine(weights) ?? frame.startLine
+    const line = lineOfFrame(lines, frames, depth)
     const { id: functionId } = functionOf(frame)
     const key = `${functionId}:${line}`
     const known = locations.get(key)

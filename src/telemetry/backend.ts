@@ -27,17 +27,14 @@ export interface BackendCounts {
   lastError: { message: string; at: string } | null
 }
 
+export function createCounts(): BackendCounts {
+  return { started: 0, exported: 0, failed: 0, dropped: 0, pending: 0, lastError: null }
+}
+
 /** Sends sampled spans in batches; bounded, so that a dead backend costs spans, never memory. */
 export class Backend implements SpanProcessor {
   readonly name: string
-  readonly counts: BackendCounts = {
-    started: 0,
-    exported: 0,
-    failed: 0,
-    dropped: 0,
-    pending: 0,
-    lastError: null
-  }
+  readonly counts = createCounts()
   readonly #batches: BatchSpanProcessor
 
   constructor(name: string, exporter: SpanExporter) {

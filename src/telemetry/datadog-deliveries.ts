@@ -5,7 +5,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { diag } from '@opentelemetry/api'
-import type { BackendCounts } from './backend.ts'
+import { createCounts } from './backend.ts'
 import { HourCount } from './hour-count.ts'
 
 const TRACE_COUNT_HEADER = 'x-datadog-trace-count'
@@ -33,14 +33,7 @@ interface Batch {
 
 /** Follows spans in chunks (what dd-trace sends of one trace at a time) and profiles on their way to the agent. */
 export class DatadogDeliveries {
-  readonly counts: BackendCounts = {
-    started: 0,
-    exported: 0,
-    failed: 0,
-    dropped: 0,
-    pending: 0,
-    lastError: null
-  }
+  readonly counts = createCounts()
   readonly profiles: ProfileCounts = { accepted: 0, recentlyAccepted: new HourCount(), failed: 0 }
   /** Spans handed to dd-trace. */
   readonly spanCount = new HourCount()

@@ -5,7 +5,7 @@ import { type HeapInspector, openHeapInspector } from './heap-inspector.ts'
 import { type HeldBy, nameHolder } from './held-by.ts'
 import { findHoldings, type Holding } from './holdings.ts'
 import { findInsertion, proveByClearing } from './leak-location.ts'
-import type { LeakFindings } from './leak-report.ts'
+import { type LeakFindings, NOTHING_NAMED } from './leak-report.ts'
 import { toMb } from './megabytes.ts'
 import { indexRetainers } from './retainer-index.ts'
 import { createWorkloadRun, readBudgetClockMs, type Workload, type WorkloadRun } from './workload-run.ts'
@@ -200,11 +200,7 @@ function conclude(
     leak_detected: verdict === 'leak',
     verdict,
     reason,
-    growth_bytes_per_iteration: 0,
-    retained_by: null,
-    allocated_at: null,
-    growing_types: [],
-    proof: null,
+    ...NOTHING_NAMED,
     history_mb: history.map(toMb),
     cpu_ms: Math.round((user + system) / 1000)
   }

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import os from 'node:os'
 import { performance } from 'node:perf_hooks'
 import type { LeakCheckJob, LeakCheckMessage } from './leak-check-child.ts'
-import type { LeakFindings, LeakReport } from './leak-report.ts'
+import { type LeakFindings, type LeakReport, NOTHING_NAMED } from './leak-report.ts'
 import { BYTES_PER_MB } from './megabytes.ts'
 import { readRssBytes } from './process-memory.ts'
 
@@ -124,11 +124,7 @@ function inconclusive(reason: string, iterationsRun: number): LeakFindings {
     leak_detected: false,
     verdict: 'inconclusive',
     reason,
-    growth_bytes_per_iteration: 0,
-    retained_by: null,
-    allocated_at: null,
-    growing_types: [],
-    proof: null,
+    ...NOTHING_NAMED,
     history_mb: [],
     cpu_ms: 0
   }
