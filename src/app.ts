@@ -7,6 +7,7 @@ import type { Diagnostician } from './diagnosis/run-diagnosis.ts'
 import { toErrorBody } from './errors.ts'
 import type { HeapWatch } from './evidence/heap-watch.ts'
 import type { FaultRegistry } from './faults.ts'
+import { FeedbackBook } from './feedback/feedback-book.ts'
 import type { LeakChecker } from './leak-check/leak-checker.ts'
 import type { ModelClient } from './model/client.ts'
 import { RequestLog } from './request-log.ts'
@@ -15,6 +16,7 @@ import { answerMalformedRequest } from './routes/client-error.ts'
 import { diagnosisRoutes } from './routes/diagnosis.ts'
 import { registerDocs } from './routes/docs.ts'
 import { faultRoutes } from './routes/faults.ts'
+import { feedbackRoutes } from './routes/feedback.ts'
 import { createGuard } from './routes/guard.ts'
 import { healthRoutes } from './routes/health.ts'
 import { leakCheckRoutes, memoryRoutes } from './routes/memory.ts'
@@ -63,15 +65,17 @@ export async function buildApp(config: Config, deps: AppDeps) {
   app.setErrorHandler(answerError)
   app.addHook('onRequest', createGuard(config, collectRoutes(app)))
   await registerDocs(app, config.version)
+  const feedback = new FeedbackBook()
 
   await app.register(healthRoutes, { config, ...deps })
-  await app.register(queryRoutes, { config, ...deps })
+  await app.register(queryRoutes, { config, feedback, ...deps })
+  await app.register(feedbackRoutes, { feedback })
   await app.register(faultRoutes, { faults: deps.faults })
   await app.register(diagnosisRoutes, { diagnostician: deps.diagnostician })
   await app.register(pprofRoutes)
   await app.register(memoryRoutes, { heapWatch: deps.heapWatch })
   await app.register(leakCheckRoutes, { leakChecker: deps.leakChecker })
-  await app.register(traceRoutes, { recentTraces: deps.telemetry.recentTraces })
+  await app.register(traceRoutes, { recentTraces: deps.telemetry.recentTraces, feedback })
   await app.register(apmRoutes, { config, telemetry: deps.telemetry })
   await app.register(pageRoutes)
   return app

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts'
 import type { Database } from '../database/database.ts'
 import { HttpError } from '../errors.ts'
 import type { FaultRegistry } from '../faults.ts'
+import type { FeedbackBook } from '../feedback/feedback-book.ts'
 import type { ModelClient } from '../model/client.ts'
 import { answerQuery } from '../pipeline/answer-query.ts'
 import { callerAttributes } from '../pipeline/span-facts.ts'
@@ -64,11 +65,12 @@ export interface QueryDeps {
   model: ModelClient
   faults: FaultRegistry
   telemetry: Telemetry
+  feedback: FeedbackBook
 }
 
 export const queryRoutes: FastifyPluginAsyncZod<QueryDeps> = async (
   app,
-  { config, database, model, faults, telemetry }
+  { config, database, model, faults, telemetry, feedback }
 ) => {
   app.post(
     '/query',
@@ -97,10 +99,12 @@ export const queryRoutes: FastifyPluginAsyncZod<QueryDeps> = async (
         signal: abortWhenCallerLeaves(reply)
       })
       const trace = getCurrentTrace()
+      const traceId = trace?.traceId ?? request.id
+      feedback.noteAnswer(traceId, { query, span: getServerSpan()?.spanContext() })
       return {
         query,
         apm_enabled: telemetry.datadog?.isProfiling() ?? false,
-        trace_id: trace?.traceId ?? request.id,
+        trace_id: traceId,
         sampled: trace?.isSampled ?? false,
         ...answer
       }

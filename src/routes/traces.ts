@@ -1,7 +1,14 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { HttpError } from '../errors.ts'
-import type { RecentTraces } from '../telemetry/recent-traces.ts'
+import {
+  EVALUATION_EVENT,
+  evaluationAttributes,
+  type FeedbackBook,
+  type RecordedVote
+} from '../feedback/feedback-book.ts'
+import type { RecentTraces, TraceSpan } from '../telemetry/recent-traces.ts'
+import { categorySchema, ratingSchema } from './feedback.ts'
 
 const statusSchema = z.enum(['ok', 'error'], { error: 'must be ok or error' })
 const durationError = 'must be a number of milliseconds, 0 or more'
@@ -10,8 +17,12 @@ const filterSchema = z.object({
   min_duration_ms: z.coerce.number(durationError).min(0, durationError).optional(),
   user_id: z.string().optional(),
   tenant_id: z.string().optional(),
-  status: statusSchema.optional()
+  status: statusSchema.optional(),
+  feedback: ratingSchema.optional().describe('only traces of answers with this vote'),
+  category: categorySchema.optional().describe('only traces of answers with a vote of this category')
 })
+
+const feedbackSchema = z.object({ rating: ratingSchema, category: categorySchema.nullable() }).nullable()
 
 const summarySchema = z.object({
   trace_id: z.string(),
@@ -22,7 +33,8 @@ const summarySchema = z.object({
   user_id: z.string().nullable(),
   tenant_id: z.string().nullable(),
   span_count: z.int(),
-  dropped_spans: z.int()
+  dropped_spans: z.int(),
+  feedback: feedbackSchema.describe('the vote on the answer; null without one')
 })
 
 const attributesSchema = z.record(z.string(), z.any())
@@ -30,6 +42,7 @@ const attributesSchema = z.record(z.string(), z.any())
 const traceSchema = z.object({
   trace_id: z.string(),
   dropped_spans: z.int(),
+  feedback: feedbackSchema,
   spans: z.array(
     z.object({
       span_id: z.string(),
@@ -45,11 +58,16 @@ const traceSchema = z.object({
   )
 })
 
-export const traceRoutes: FastifyPluginAsyncZod<{ recentTraces: RecentTraces }> = async (
-  app,
-  { recentTraces }
-) => {
+export const traceRoutes: FastifyPluginAsyncZod<{
+  recentTraces: RecentTraces
+  feedback: FeedbackBook
+}> = async (app, { recentTraces, feedback }) => {
   const config = { guarded: true }
+
+  function findFeedback(traceId: string): z.infer<typeof feedbackSchema> {
+    const vote = feedback.find(traceId)
+    return vote === undefined ? null : { rating: vote.rating, category: vote.category ?? null }
+  }
 
   app.get(
     '/traces',
@@ -68,7 +86,12 @@ export const traceRoutes: FastifyPluginAsyncZod<{ recentTraces: RecentTraces }> 
         tenantId: query.tenant_id,
         status: query.status
       }
-      return { traces: recentTraces.list(filter) }
+      const traces = recentTraces
+        .list(filter)
+        .map((summary) => ({ ...summary, feedback: findFeedback(summary.trace_id) }))
+        .filter((trace) => query.feedback === undefined || trace.feedback?.rating === query.feedback)
+        .filter((trace) => query.category === undefined || trace.feedback?.category === query.category)
+      return { traces }
     }
   )
 
@@ -86,12 +109,28 @@ export const traceRoutes: FastifyPluginAsyncZod<{ recentTraces: RecentTraces }> 
     },
     async function showTrace({ params }) {
       const trace = recentTraces.find(params.trace_id)
-      if (trace) return trace
+      if (trace) {
+        const spans = withVote(trace.spans, feedback.find(params.trace_id))
+        return { ...trace, feedback: findFeedback(params.trace_id), spans }
+      }
       throw new HttpError(
         404,
         'UNKNOWN_TRACE',
         'This trace was not sampled, or newer ones have taken its place: send the query again with "x-force-sample: 1".'
       )
     }
+  )
+}
+
+/** The vote as an event of the span that answered: it came after that span had ended and was sent. */
+function withVote(spans: TraceSpan[], vote: RecordedVote | undefined): TraceSpan[] {
+  if (vote === undefined) return spans
+  const event = {
+    name: EVALUATION_EVENT,
+    time: vote.at.toISOString(),
+    attributes: evaluationAttributes(vote)
+  }
+  return spans.map((span) =>
+    span.span_id === vote.span?.spanId ? { ...span, events: [...span.events, event] } : span
   )
 }
