@@ -6,6 +6,7 @@ import type { Database } from './database/database.ts'
 import type { Diagnostician } from './diagnosis/run-diagnosis.ts'
 import { toErrorBody } from './errors.ts'
 import type { HeapWatch } from './evidence/heap-watch.ts'
+import type { SqlReport } from './evidence/sql/report.ts'
 import type { FaultRegistry } from './faults.ts'
 import { FeedbackBook } from './feedback/feedback-book.ts'
 import type { LeakChecker } from './leak-check/leak-checker.ts'
@@ -23,6 +24,7 @@ import { leakCheckRoutes, memoryRoutes } from './routes/memory.ts'
 import { pageRoutes } from './routes/page.ts'
 import { pprofRoutes } from './routes/pprof.ts'
 import { queryRoutes } from './routes/query.ts'
+import { sqlRoutes } from './routes/sql.ts'
 import { traceRoutes } from './routes/traces.ts'
 import { collectRoutes } from './routes/unknown-route.ts'
 import { getCurrentTrace, getServerSpan } from './telemetry/server-span.ts'
@@ -44,6 +46,7 @@ export interface AppDeps {
   leakChecker: LeakChecker
   /** Absent when tracing is off. */
   diagnostician?: Diagnostician | undefined
+  reportSql: () => SqlReport
 }
 
 /** Builds the HTTP service on what it is given; it neither listens nor opens anything itself. */
@@ -73,6 +76,7 @@ export async function buildApp(config: Config, deps: AppDeps) {
   await app.register(faultRoutes, { faults: deps.faults })
   await app.register(diagnosisRoutes, { diagnostician: deps.diagnostician })
   await app.register(pprofRoutes)
+  await app.register(sqlRoutes, { reportSql: deps.reportSql })
   await app.register(memoryRoutes, { heapWatch: deps.heapWatch })
   await app.register(leakCheckRoutes, { leakChecker: deps.leakChecker })
   await app.register(traceRoutes, { recentTraces: deps.telemetry.recentTraces, feedback })

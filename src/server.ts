@@ -1,6 +1,5 @@
 /** The process: opens what the service needs, listens, and closes everything in the opposite order. */
 import type { AddressInfo } from 'node:net'
-import { resolve } from 'node:path'
 import process from 'node:process'
 import { buildApp } from './app.ts'
 import { createProgress, formatBanner } from './banner.ts'
@@ -9,25 +8,18 @@ import { openDatabase } from './database/database.ts'
 import { findMemoryFindings } from './diagnosis/memory-findings.ts'
 import { createDiagnostician } from './diagnosis/run-diagnosis.ts'
 import { startHeapWatch } from './evidence/heap-watch.ts'
+import { createSourceTree } from './evidence/source-tree.ts'
+import { reportSql } from './evidence/sql/report.ts'
 import { createFaultRegistry } from './faults.ts'
 import { createLeakChecker } from './leak-check/leak-checker.ts'
 import { createModelClient } from './model/client.ts'
 import { startSimulatedModel } from './model/simulator.ts'
+import { PLUMBING, ROOT_DIR } from './own-sources.ts'
 import { closeOnSignals, exitOnCrash } from './process-end.ts'
 import { readGauges } from './telemetry/gauges.ts'
 import { config, logger, telemetry } from './telemetry/start.ts'
 
-const ROOT_DIR = resolve(import.meta.dirname, '..')
 const MODEL_TIMEOUT_MS = 60_000
-/** Own files that only pass calls on: no chain of calls needs to show them. */
-const PLUMBING = [
-  'src/evidence/profiler.ts',
-  'src/evidence/span-recorder.ts',
-  'src/telemetry/context-manager.ts',
-  'src/telemetry/traced.ts',
-  'src/pipeline/stages.ts'
-]
-
 type App = Awaited<ReturnType<typeof buildApp>>
 
 async function openModel() {
@@ -78,6 +70,7 @@ async function main(): Promise<void> {
   const faults = createFaultRegistry(config.faults)
   const heapWatch = startHeapWatch()
   telemetry.datadog?.reportGauges(() => readGauges(heapWatch, telemetry))
+  const sources = createSourceTree(ROOT_DIR, PLUMBING)
   const app = await buildApp(config, {
     logger,
     telemetry,
@@ -86,6 +79,7 @@ async function main(): Promise<void> {
     faults,
     heapWatch,
     leakChecker: createLeakChecker({ database, faults }),
+    reportSql: () => reportSql(sources),
     diagnostician: config.tracingEnabled
       ? createDiagnostician(
           { rootDir: ROOT_DIR, plumbing: PLUMBING, minCpuMs: config.diagnosisMinCpuMs },

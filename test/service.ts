@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace'
 import { register } from 'import-in-the-middle/register-hooks.mjs'
 import { type Config, parseConfig } from '../src/config.ts'
+import { PLUMBING, ROOT_DIR } from '../src/own-sources.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { startTelemetry } from '../src/telemetry/telemetry.ts'
 
@@ -34,6 +35,8 @@ export async function startService(env: Record<string, string> = {}) {
   const telemetry = startTelemetry(config, { spanProcessors: [new SimpleSpanProcessor({ exporter })] })
   const { buildApp } = await import('../src/app.ts')
   const { openDatabase } = await import('../src/database/database.ts')
+  const { createSourceTree } = await import('../src/evidence/source-tree.ts')
+  const { reportSql } = await import('../src/evidence/sql/report.ts')
   const { startHeapWatch } = await import('../src/evidence/heap-watch.ts')
   const { createFaultRegistry } = await import('../src/faults.ts')
   const { createLeakChecker } = await import('../src/leak-check/leak-checker.ts')
@@ -46,6 +49,7 @@ export async function startService(env: Record<string, string> = {}) {
   const faults = createFaultRegistry(config.faults)
   const model = createModelClient({ baseUrl: simulated.baseUrl, model: config.model, timeoutMs: 30_000 })
   const heapWatch = startHeapWatch()
+  const sources = createSourceTree(ROOT_DIR, PLUMBING)
   const leakChecker = createLeakChecker({ database, faults })
   const logLines: LogLine[] = []
   const logger = createLogger(config.logLevel, { write: (line) => void logLines.push(JSON.parse(line)) })
@@ -56,7 +60,16 @@ export async function startService(env: Record<string, string> = {}) {
   async function listen(changes: Partial<Config> = {}, otherModel = model) {
     const app = await buildApp(
       { ...config, ...changes },
-      { logger, telemetry, database, model: otherModel, faults, heapWatch, leakChecker }
+      {
+        logger,
+        telemetry,
+        database,
+        model: otherModel,
+        faults,
+        heapWatch,
+        leakChecker,
+        reportSql: () => reportSql(sources)
+      }
     )
     apps.push(app)
     await app.listen({ port: 0, host: '127.0.0.1' })

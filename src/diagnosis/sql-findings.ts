@@ -8,7 +8,7 @@ import {
   findSlowStatements,
   type RepeatedStatement,
   type SlowStatement
-} from '../evidence/sql-statements.ts'
+} from '../evidence/sql/statements.ts'
 import { type Finding, round } from './finding.ts'
 import { MIN_SLOW_STATEMENT_MS } from './thresholds.ts'
 

@@ -1,7 +1,7 @@
 /** Findings about waiting: which span waits how long, and for what. Waiting has no line. */
 import { SpanKind } from '@opentelemetry/api'
 import type { ChildTimes, SpanTimes } from '../evidence/span-times.ts'
-import { MIN_REPEATS } from '../evidence/sql-statements.ts'
+import { MIN_REPEATS } from '../evidence/sql/statements.ts'
 import { type Finding, round } from './finding.ts'
 import { MIN_REPORTED_WAIT_MS, MIN_UNEXPLAINED_WAIT_MS } from './thresholds.ts'
 

@@ -5,6 +5,7 @@
 import process from 'node:process'
 import { type Attributes, type HrTime, SpanKind } from '@opentelemetry/api'
 import type { ReadableSpan, Span, SpanProcessor } from '@opentelemetry/sdk-trace'
+import { captureStack } from './stack.ts'
 
 export interface RecordedSpan {
   traceId: string
@@ -30,8 +31,6 @@ export interface RecordedSpan {
 const MAX_SPANS = 20_000
 /** Enough to know a loop's call site; a stack for each of its statements would cost more than the loop itself. */
 const MAX_STACKS_PER_STATEMENT = 2
-/** Deep enough to get from an instrumented driver up to the code that called it. */
-const STACK_DEPTH = 40
 
 interface StartedSpan {
   span: Span
@@ -141,15 +140,6 @@ function toRecordedSpan({ span, startCpuMs, startStack }: StartedSpan, ended: bo
 function readThreadCpuMs(): number {
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1000
-}
-
-function captureStack(): string {
-  const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = STACK_DEPTH
-  const holder: { stack?: string } = {}
-  Error.captureStackTrace(holder, captureStack)
-  Error.stackTraceLimit = limit
-  return holder.stack ?? ''
 }
 
 function toMs([seconds, nanos]: HrTime): number {

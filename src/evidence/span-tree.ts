@@ -1,6 +1,7 @@
 /** Looks up spans by id, their children, and the request (local root span) they belong to. */
 import { SpanKind } from '@opentelemetry/api'
 import type { RecordedSpan } from './span-recorder.ts'
+import { normalizeSql } from './sql/normalize.ts'
 
 export interface SpanTree {
   /** Local roots: one a request. */
@@ -41,9 +42,9 @@ export function buildSpanTree(spans: readonly RecordedSpan[]): SpanTree {
   }
 }
 
-/** @returns the text of a database client span, under the current or the older attribute name */
+/** @returns the text of a database client span without its values, under the current or the older attribute name */
 export function statementOf(span: RecordedSpan): string | undefined {
   if (span.kind !== SpanKind.CLIENT) return undefined
   const text = span.attributes['db.query.text'] ?? span.attributes['db.statement']
-  return typeof text === 'string' ? text : undefined
+  return typeof text === 'string' ? normalizeSql(text) : undefined
 }

@@ -3,8 +3,11 @@ import { type Attributes, isSpanContextValid, type Span } from '@opentelemetry/a
 import type { Instrumentation } from '@opentelemetry/instrumentation'
 import { FastifyInstrumentation } from '@opentelemetry/instrumentation-fastify'
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http'
-import { PgInstrumentation } from '@opentelemetry/instrumentation-pg'
+import { PgInstrumentation, type PgResponseHookInformation } from '@opentelemetry/instrumentation-pg'
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici'
+import { ATTR_DB_QUERY_TEXT } from '@opentelemetry/semantic-conventions'
+import { normalizeSql } from '../evidence/sql/normalize.ts'
+import { ROWS_ATTRIBUTE, statementLog } from '../evidence/sql/statement-log.ts'
 import { FORCED_ATTRIBUTE } from './sampler.ts'
 
 const untracedPaths =
@@ -34,6 +37,16 @@ function isServerResponse(response: unknown): response is { setHeader(name: stri
   return typeof response === 'object' && response !== null && 'setHeader' in response
 }
 
+/** Values that a caller wrote into its SQL are left out: they are as secret as parameters. */
+function noteStatement(span: Span, { query }: { query: { text: string } }): void {
+  span.setAttribute(ATTR_DB_QUERY_TEXT, normalizeSql(query.text))
+  statementLog.noteCall(span, query.text)
+}
+
+function setRowCount(span: Span, { data }: PgResponseHookInformation): void {
+  if (data.rowCount !== null) span.setAttribute(ROWS_ATTRIBUTE, data.rowCount)
+}
+
 /**
  * Spans for requests that come in, for Fastify's handlers, for SQL and for calls to the model.
  * @param onTracedRequest called for each request that gets a span, before it is decided whether it is sampled
@@ -53,7 +66,7 @@ export function createInstrumentations(onTracedRequest: () => void): Instrumenta
     }),
     new FastifyInstrumentation(),
     // Without a parent: the pool's own connections and the seed, thousands of traces of one span.
-    new PgInstrumentation({ requireParentSpan: true }),
+    new PgInstrumentation({ requireParentSpan: true, requestHook: noteStatement, responseHook: setRowCount }),
     new UndiciInstrumentation({ requireParentforSpans: true })
   ]
 }

@@ -6,6 +6,7 @@ import type { SpanProcessor } from '@opentelemetry/sdk-trace'
 import { ATTR_DEPLOYMENT_ENVIRONMENT_NAME, ATTR_SERVICE_VERSION } from '@opentelemetry/semantic-conventions'
 import type { Config } from '../config.ts'
 import { spanRecorder } from '../evidence/span-recorder.ts'
+import { statementLog } from '../evidence/sql/statement-log.ts'
 import { Backend, type BackendCounts } from './backend.ts'
 import { ProfiledContextManager } from './context-manager.ts'
 import type { Datadog } from './datadog.ts'
@@ -72,6 +73,7 @@ export function startTelemetry(
     redactionProcessor,
     recentTraces,
     spanRecorder,
+    statementLog,
     ...otlp,
     ...(datadog ? [datadog.processor] : []),
     ...extraProcessors

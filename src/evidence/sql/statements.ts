@@ -1,10 +1,10 @@
 /** Database statements as the trace shows them: repeated under one parent (the N+1 pattern), or slow by themselves. */
-import { type CallSite, findCallSite } from './call-site.ts'
-import type { CpuSample } from './cpu-samples.ts'
-import type { SourceTree } from './source-tree.ts'
-import type { RecordedSpan } from './span-recorder.ts'
-import { idleMsWithin } from './span-times.ts'
-import { type SpanTree, statementOf } from './span-tree.ts'
+import { type CallSite, findCallSite } from '../call-site.ts'
+import type { CpuSample } from '../cpu-samples.ts'
+import type { SourceTree } from '../source-tree.ts'
+import type { RecordedSpan } from '../span-recorder.ts'
+import { idleMsWithin } from '../span-times.ts'
+import { type SpanTree, statementOf } from '../span-tree.ts'
 
 /**
  * Times are how long the event loop had nothing else to do than wait: a loop that is busy with other requests

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SpanKind } from '@opentelemetry/api'
-import { createSourceTree } from '../../src/evidence/source-tree.ts'
-import type { RecordedSpan } from '../../src/evidence/span-recorder.ts'
-import { buildSpanTree } from '../../src/evidence/span-tree.ts'
-import { findRepeatedStatements, findSlowStatements, MIN_REPEATS } from '../../src/evidence/sql-statements.ts'
-import { makeIdleSample, makeSample, makeSpan } from '../fixtures/spans.ts'
+import { createSourceTree } from '../../../src/evidence/source-tree.ts'
+import type { RecordedSpan } from '../../../src/evidence/span-recorder.ts'
+import { buildSpanTree } from '../../../src/evidence/span-tree.ts'
+import {
+  findRepeatedStatements,
+  findSlowStatements,
+  MIN_REPEATS
+} from '../../../src/evidence/sql/statements.ts'
+import { makeIdleSample, makeSample, makeSpan } from '../../fixtures/spans.ts'
 
-const ROOT = new URL('../..', import.meta.url).pathname
+const ROOT = new URL('../../..', import.meta.url).pathname
 const sources = createSourceTree(ROOT)
 
 function makeCall(parent: RecordedSpan, statement: string, span: Partial<RecordedSpan> = {}): RecordedSpan {
