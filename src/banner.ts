@@ -1,6 +1,7 @@
 /** What a person at a terminal reads, on stderr: the log on stdout stays machine-readable. */
 import type { WriteStream } from 'node:tty'
 import type { Config } from './config.ts'
+import { redactAddress } from './telemetry/redaction.ts'
 
 /** Shows the current step of the start-up: on a terminal in one line that is written over, else a line each. */
 export function createProgress(stream: WriteStream) {
@@ -34,6 +35,7 @@ export function formatBanner({ config, url, databaseEngine, startupS, enabledFau
   return `
 ${config.serviceName} is ready on ${url} (${startupS.toFixed(1)} s)
   ${databaseEngine} PostgreSQL · ${model} · ${tracing}
+  ${describeTargets(config)}
   planted faults that are on: ${faults}
 
 Try next:
@@ -41,4 +43,18 @@ Try next:
   npm run diagnose -- --url ${url}  # names the lines that make it slow
   curl -s -X PUT ${url}/faults ${json} -d '{"enabled": false}'  # mends them
 `
+}
+
+/** Nobody should have to look for a trace where none is sent. */
+function describeTargets(config: Config): string {
+  const { otlpEndpoint, jaegerUiUrl, datadogAgentUrl } = config
+  const targets = [
+    ...(otlpEndpoint
+      ? [`${redactAddress(otlpEndpoint)} (Jaeger's page: ${redactAddress(jaegerUiUrl)})`]
+      : []),
+    ...(datadogAgentUrl ? [`Datadog's agent at ${redactAddress(datadogAgentUrl)}`] : [])
+  ]
+  if (!config.tracingEnabled) return 'no spans: TRACING_ENABLED=false'
+  if (targets.length > 0) return `spans go to ${targets.join(' and to ')}`
+  return 'spans go nowhere: set OTEL_EXPORTER_OTLP_ENDPOINT for Jaeger, DD_TRACE_AGENT_URL for Datadog'
 }

@@ -17,7 +17,8 @@ type Closable = Pick<FastifyInstance, 'close' | 'server'>
 /**
  * The first SIGINT or SIGTERM lets running requests finish, closes everything and exits with 0; the second
  * exits at once.
- * @param closers run in order after the server is closed; none may keep the others from running
+ * @param closers run together after the server is closed: a backend that does not answer takes each of them its
+ *   whole time; none may keep the others from running
  */
 export function closeOnSignals(
   logger: FastifyBaseLogger,
@@ -63,7 +64,8 @@ async function closeAll(
   closers: (() => Promise<unknown>)[]
 ): Promise<number> {
   let exitCode = 0
-  for (const close of [() => closeServer(logger, app, requests), ...closers]) {
+
+  async function tryTo(close: () => Promise<unknown>): Promise<void> {
     try {
       await close()
     } catch (error) {
@@ -71,6 +73,9 @@ async function closeAll(
       logger.error({ err: error }, 'closing failed')
     }
   }
+
+  await tryTo(() => closeServer(logger, app, requests))
+  await Promise.all(closers.map(tryTo))
   logger.info('closed')
   return exitCode
 }

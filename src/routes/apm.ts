@@ -4,6 +4,7 @@ import type { Config } from '../config.ts'
 import { isProfilerStarted } from '../evidence/profiler.ts'
 import { reportProfilerOverhead } from '../evidence/profiler-overhead.ts'
 import { estimateMonthlyCost } from '../telemetry/monthly-cost.ts'
+import { redactAddress } from '../telemetry/redaction.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 
 const configSchema = z.object({
@@ -35,8 +36,8 @@ const metricsSchema = z.object({
       name: z.string(),
       started: z.int(),
       exported: z.int(),
-      failed: z.int().describe('refused by the backend, or it did not answer'),
-      dropped: z.int().describe('thrown away because the queue was full'),
+      dropped: z.int().describe('all that is lost: refused, not answered, or the queue was full'),
+      failed: z.int().describe('of those, what was sent and refused by the backend, or not answered'),
       pending: z.int(),
       last_error: z.object({ message: z.string(), at: z.string() }).nullable()
     })
@@ -87,10 +88,10 @@ export const apmRoutes: FastifyPluginAsyncZod<{ config: Config; telemetry: Telem
           requests_per_hour: config.highTrafficRequestsPerHour,
           sampling_rate: config.highTrafficSamplingRate
         },
-        otlp_endpoint: withoutCredentials(config.otlpEndpoint),
-        jaeger_ui_url: withoutCredentials(config.jaegerUiUrl),
+        otlp_endpoint: addressOrNull(config.otlpEndpoint),
+        jaeger_ui_url: redactAddress(config.jaegerUiUrl),
         datadog: {
-          agent_url: withoutCredentials(config.datadogAgentUrl),
+          agent_url: addressOrNull(config.datadogAgentUrl),
           site: config.datadogSite,
           api_key_set: config.datadogApiKey !== undefined,
           profiling_enabled: config.datadogProfilingEnabled,
@@ -156,9 +157,6 @@ function reportCost({ datadog }: Telemetry) {
   }
 }
 
-/** An address may hold a user and a password. */
-function withoutCredentials(address: string): string
-function withoutCredentials(address: string | undefined): string | null
-function withoutCredentials(address: string | undefined): string | null {
-  return address?.replace(/\/\/[^/@]*@/, '//') ?? null
+function addressOrNull(address: string | undefined): string | null {
+  return address === undefined ? null : redactAddress(address)
 }

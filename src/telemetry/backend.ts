@@ -1,5 +1,5 @@
 /** One place that spans are sent to, with an account of what became of each. */
-import { type Context, TraceFlags } from '@opentelemetry/api'
+import { type Context, diag, TraceFlags } from '@opentelemetry/api'
 import { ExportResultCode } from '@opentelemetry/core'
 import {
   BatchSpanProcessor,
@@ -15,20 +15,26 @@ const MAX_QUEUE_SPANS = 2048
 const MAX_BATCH_SPANS = 512
 const EXPORT_DELAY_MS = 5000
 
-/** ended = exported + failed + dropped + pending, once the spans of `started` have ended. */
+/** started = exported + dropped + pending, once all spans have ended. */
 export interface BackendCounts {
   started: number
   exported: number
-  /** Refused by the backend, or it did not answer. */
-  failed: number
-  /** Thrown away because the queue was full. */
+  /** All that is lost: refused by the backend, not answered by it, or thrown away because the queue was full. */
   dropped: number
+  /** Of those, what was sent and refused, or not answered. */
+  failed: number
   pending: number
   lastError: { message: string; at: string } | null
 }
 
 export function createCounts(): BackendCounts {
-  return { started: 0, exported: 0, failed: 0, dropped: 0, pending: 0, lastError: null }
+  return { started: 0, exported: 0, dropped: 0, failed: 0, pending: 0, lastError: null }
+}
+
+/** Keeps what went wrong, and has it logged (once in a while, however often it comes). */
+export function noteLoss(name: string, counts: BackendCounts, message: string): void {
+  counts.lastError = { message, at: new Date().toISOString() }
+  diag.warn(`${name}: spans were not taken: ${message}`)
 }
 
 /** Sends sampled spans in batches; bounded, so that a dead backend costs spans, never memory. */
@@ -40,7 +46,7 @@ export class Backend implements SpanProcessor {
   constructor(name: string, exporter: SpanExporter) {
     this.name = name
     this.#batches = new BatchSpanProcessor({
-      exporter: countExports(exporter, this.counts),
+      exporter: countExports(name, exporter, this.counts),
       maxQueueSize: MAX_QUEUE_SPANS,
       maxExportBatchSize: MAX_BATCH_SPANS,
       scheduledDelayMillis: EXPORT_DELAY_MS
@@ -55,6 +61,7 @@ export class Backend implements SpanProcessor {
     if (!isSampled(span)) return
     if (this.counts.pending >= MAX_QUEUE_SPANS) {
       this.counts.dropped += 1
+      noteLoss(this.name, this.counts, `the queue of ${MAX_QUEUE_SPANS} spans is full`)
       return
     }
     this.counts.pending += 1
@@ -78,20 +85,20 @@ function isSampled(span: ReadableSpan): boolean {
   return (span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0
 }
 
-function countExports(exporter: SpanExporter, counts: BackendCounts): SpanExporter {
+function countExports(name: string, exporter: SpanExporter, counts: BackendCounts): SpanExporter {
   return {
     export(spans, done) {
-      exporter.export(spans, function countResult(result) {
+      exporter.export(spans, function countResult({ code, error }) {
         counts.pending -= spans.length
-        if (result.code === ExportResultCode.SUCCESS) counts.exported += spans.length
+        if (code === ExportResultCode.SUCCESS) counts.exported += spans.length
         else {
           counts.failed += spans.length
-          counts.lastError = {
-            message: result.error?.message ?? 'export failed',
-            at: new Date().toISOString()
-          }
+          counts.dropped += spans.length
+          noteLoss(name, counts, error?.message || 'the export failed')
         }
-        done(result)
+        // Told of a failure, the batch processor would log its whole stack, and forget that the next batch is already
+        // on its way.
+        done({ code: ExportResultCode.SUCCESS })
       })
     },
     shutdown: () => exporter.shutdown()

@@ -5,10 +5,14 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { diag } from '@opentelemetry/api'
-import { createCounts } from './backend.ts'
+import { createCounts, noteLoss } from './backend.ts'
 import { HourCount } from './hour-count.ts'
 
+/** A few megabytes. dd-trace itself would keep 64 MB of them for an agent that hangs. */
+const MAX_UNANSWERED_SPANS = 8192
+
 const TRACE_COUNT_HEADER = 'x-datadog-trace-count'
+const TOO_MUCH_WAITS = 'too much waits for the agent'
 const PROFILES_PATH = '/profiling/v1/input'
 
 /** More than dd-trace lets wait: it sends every 2 s. Further ones were taken by nobody. */
@@ -41,15 +45,16 @@ export class DatadogDeliveries {
   #chunks: number[] = []
   readonly #sending = new WeakMap<ClientRequest, Batch>()
   #failed: Batch[] = []
+  #unansweredSpans = 0
 
   start(): void {
-    subscribe('http.client.request.start', this.#onRequest)
+    subscribe('http.client.request.created', this.#onRequest)
     subscribe('http.client.response.finish', this.#onResponse)
     subscribe('http.client.request.error', this.#onError)
   }
 
   stop(): void {
-    unsubscribe('http.client.request.start', this.#onRequest)
+    unsubscribe('http.client.request.created', this.#onRequest)
     unsubscribe('http.client.response.finish', this.#onResponse)
     unsubscribe('http.client.request.error', this.#onError)
   }
@@ -59,13 +64,32 @@ export class DatadogDeliveries {
     this.spanCount.add(Date.now())
   }
 
+  /** True while the agent takes its time with so much that no further trace should be handed to dd-trace. */
+  isFull(): boolean {
+    return this.#unansweredSpans >= MAX_UNANSWERED_SPANS
+  }
+
+  /** A sampled span is not handed to dd-trace. */
+  dropSpan(): void {
+    this.counts.started += 1
+    this.counts.dropped += 1
+    noteLoss('datadog', this.counts, TOO_MUCH_WAITS)
+  }
+
   /** dd-trace was handed `spans` spans of one trace, to be sent together. */
   addChunk(spans: number): void {
     this.counts.pending += spans
     if (this.#chunks.push(spans) <= MAX_WAITING_CHUNKS) return
-    const dropped = this.#chunks.shift() ?? 0
-    this.counts.pending -= dropped
-    this.counts.dropped += dropped
+    this.#discardOldest(1)
+  }
+
+  /** What dd-trace has thrown away: it sends in order, and all that it holds at once. */
+  #discardOldest(chunks: number): void {
+    const spans = sum(this.#chunks.splice(0, chunks))
+    if (spans === 0) return
+    this.counts.pending -= spans
+    this.counts.dropped += spans
+    noteLoss('datadog', this.counts, TOO_MUCH_WAITS)
   }
 
   readonly #onRequest = (message: unknown): void => {
@@ -73,12 +97,14 @@ export class DatadogDeliveries {
     const traces = Number(request.getHeader(TRACE_COUNT_HEADER) ?? 0)
     if (traces === 0) return
     const key = `${traces} ${request.getHeader('content-length')}`
-    this.#sending.set(request, this.#takeFailed(key) ?? this.#takeChunks(traces, key))
+    const batch = this.#takeFailed(key) ?? this.#takeChunks(traces, key)
+    this.#sending.set(request, batch)
+    this.#unansweredSpans += batch.spans
   }
 
   #takeChunks(traces: number, key: string): Batch {
-    const spans = this.#chunks.splice(0, traces).reduce((sum, size) => sum + size, 0)
-    return { spans, key, failedAtMs: 0 }
+    if (this.#chunks.length > traces) this.#discardOldest(this.#chunks.length - traces)
+    return { spans: sum(this.#chunks.splice(0, traces)), key, failedAtMs: 0 }
   }
 
   /** An attempt that failed before and is made again is not a failure yet. */
@@ -89,6 +115,7 @@ export class DatadogDeliveries {
     if (batch === undefined) return undefined
     this.#failed.splice(this.#failed.indexOf(batch), 1)
     this.counts.failed -= batch.spans
+    this.counts.dropped -= batch.spans
     this.counts.pending += batch.spans
     return batch
   }
@@ -108,28 +135,35 @@ export class DatadogDeliveries {
   #settle(request: ClientRequest, fault?: string): void {
     const batch = this.#sending.get(request)
     if (batch !== undefined) this.#settleBatch(request, batch, fault)
-    else if (request.path === PROFILES_PATH) this.#settleProfiles(fault)
-    else return
-    if (fault === undefined) return
-    this.counts.lastError = { message: fault, at: new Date().toISOString() }
-    diag.warn(`Datadog's agent did not take what was sent: ${fault}`)
+    else if (request.path === PROFILES_PATH) this.#settleProfile(fault)
   }
 
-  #settleProfiles(fault: string | undefined): void {
+  #settleProfile(fault: string | undefined): void {
     if (fault === undefined) {
       this.profiles.accepted += 1
       this.profiles.recentlyAccepted.add(Date.now())
-    } else this.profiles.failed += 1
+    } else {
+      this.profiles.failed += 1
+      this.counts.lastError = { message: fault, at: new Date().toISOString() }
+      diag.warn(`datadog: a profile was not taken: ${fault}`)
+    }
   }
 
   #settleBatch(request: ClientRequest, batch: Batch, fault: string | undefined): void {
     this.#sending.delete(request)
+    this.#unansweredSpans -= batch.spans
     this.counts.pending -= batch.spans
     if (fault === undefined) {
       this.counts.exported += batch.spans
     } else {
       this.counts.failed += batch.spans
+      this.counts.dropped += batch.spans
       this.#failed.push({ ...batch, failedAtMs: Date.now() })
+      noteLoss('datadog', this.counts, fault)
     }
   }
+}
+
+function sum(sizes: number[]): number {
+  return sizes.reduce((total, size) => total + size, 0)
 }

@@ -43,7 +43,13 @@ export class DatadogSpans implements SpanProcessor, OwnerScope {
   onStart(span: Span, parentContext: Context): void {
     if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) return
     this.#finishForgotten(Date.now() - MAX_OPEN_MS)
-    const mirror = outsideRequests(startMirror, this.#tracer, span, this.#findParent(span, parentContext))
+    const parent = this.#findParent(span, parentContext)
+    // A trace goes out whole or not at all.
+    if (isLocalRoot(span) ? this.#deliveries.isFull() : parent === undefined) {
+      this.#deliveries.dropSpan()
+      return
+    }
+    const mirror = outsideRequests(startMirror, this.#tracer, span, parent)
     mirror.localTrace.open += 1
     this.#mirrors.set(span, mirror)
     this.#open.set(span, mirror)
@@ -76,9 +82,9 @@ export class DatadogSpans implements SpanProcessor, OwnerScope {
     this.#finishForgotten(Number.POSITIVE_INFINITY)
   }
 
-  #findParent({ parentSpanContext }: Span, parentContext: Context): Mirror | undefined {
+  #findParent(span: Span, parentContext: Context): Mirror | undefined {
     const parent = trace.getSpan(parentContext)
-    return parent && parentSpanContext?.isRemote !== true ? this.#mirrors.get(parent) : undefined
+    return parent && !isLocalRoot(span) ? this.#mirrors.get(parent) : undefined
   }
 
   #finishForgotten(startedBeforeMs: number): void {
@@ -99,6 +105,10 @@ export class DatadogSpans implements SpanProcessor, OwnerScope {
     }
     outsideRequests(finishSpan, mirrored, endMs)
   }
+}
+
+function isLocalRoot({ parentSpanContext }: Span): boolean {
+  return parentSpanContext === undefined || parentSpanContext.isRemote === true
 }
 
 function startMirror(tracer: Tracer, span: Span, parent: Mirror | undefined): Mirror {

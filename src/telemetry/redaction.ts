@@ -19,6 +19,11 @@ export function redactUrl(url: string): string {
   })
 }
 
+/** An address of a backend, as people may see it: without the user and the password that it may hold. */
+export function redactAddress(address: string): string {
+  return address.replace(/\/\/[^/@]*@/, '//')
+}
+
 const urlAttributes = ['url.full', 'url.query', 'http.url', 'http.target']
 
 function redactAttributes(attributes: Attributes): void {

@@ -59,7 +59,7 @@ test('a backend that refuses is counted and its last error kept', async () => {
   await backend.shutdown().catch(() => {})
   collector.close()
   const { lastError, ...counts } = backend.counts
-  assert.deepEqual(counts, { started: 1, exported: 0, failed: 1, dropped: 0, pending: 0 })
+  assert.deepEqual(counts, { started: 1, exported: 0, dropped: 1, failed: 1, pending: 0 })
   assert.match(lastError?.message ?? '', /Bad Request|400/)
 })
 
@@ -85,8 +85,9 @@ test('a backend that does not answer costs spans past the queue, not memory', as
   const backend = new Backend('otlp', exporter)
   const tracer = createTracer(backend)
   for (let i = 0; i < 5000; i++) tracer.startSpan('waiting').end()
-  const { started, pending, dropped } = backend.counts
-  assert.deepEqual({ started, pending, dropped }, { started: 5000, pending: 2048, dropped: 5000 - 2048 })
+  const { lastError, ...counts } = backend.counts
+  assert.deepEqual(counts, { started: 5000, exported: 0, dropped: 5000 - 2048, failed: 0, pending: 2048 })
+  assert.match(lastError?.message ?? '', /queue of 2048 spans is full/)
   exporter.wake()
   await backend.shutdown()
   assert.deepEqual([backend.counts.pending, backend.counts.exported], [0, 2048])

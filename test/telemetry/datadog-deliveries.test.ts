@@ -44,12 +44,24 @@ async function send(traces: number, body: string, path = '/v0.4/traces'): Promis
   await ended.promise
 }
 
-test('what the agent takes is exported, chunk by chunk in the order in which it was handed over', async (t) => {
+test('what the agent takes is exported, whatever has come up since', async (t) => {
   const deliveries = startDeliveries(t)
-  for (const spans of [3, 5, 7]) deliveries.addChunk(spans)
-  await send(2, 'two traces')
+  for (const spans of [3, 5]) deliveries.addChunk(spans)
+  const sending = send(2, 'two traces')
+  deliveries.addChunk(7)
+  await sending
   await until(() => deliveries.counts.exported === 8)
   assert.equal(deliveries.counts.pending, 7)
+})
+
+test('what dd-trace threw away before it sent the rest is dropped, and the rest is exported', async (t) => {
+  const deliveries = startDeliveries(t)
+  for (const spans of [3, 5, 7]) deliveries.addChunk(spans)
+  await send(1, 'the last trace')
+  await until(() => deliveries.counts.exported === 7)
+  const { dropped, failed, pending, lastError } = deliveries.counts
+  assert.deepEqual([dropped, failed, pending], [8, 0, 0])
+  assert.match(lastError?.message ?? '', /too much waits/)
 })
 
 test('what it refuses has failed, until it is sent again and taken', async (t) => {
@@ -58,11 +70,13 @@ test('what it refuses has failed, until it is sent again and taken', async (t) =
   status = 503
   await send(1, 'one trace')
   await until(() => deliveries.counts.failed === 4)
+  assert.equal(deliveries.counts.dropped, 4)
   assert.match(deliveries.counts.lastError?.message ?? '', /503/)
   status = 200
   await send(1, 'one trace')
   await until(() => deliveries.counts.exported === 4)
-  assert.deepEqual([deliveries.counts.failed, deliveries.counts.pending], [0, 0])
+  const { failed, dropped, pending } = deliveries.counts
+  assert.deepEqual([failed, dropped, pending], [0, 0, 0])
 })
 
 test('a connection that breaks is a failure with its code', async (t) => {

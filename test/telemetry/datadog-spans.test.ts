@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ROOT_CONTEXT, type Span, trace } from '@opentelemetry/api'
 import { SamplingDecision, TracerProvider } from '@opentelemetry/sdk-trace'
 import type { Tracer } from 'dd-trace'
 import { DatadogDeliveries } from '../../src/telemetry/datadog-deliveries.ts'
@@ -47,4 +48,23 @@ test('what a window records without sampling it stays here', () => {
   const span = createProvider(spans, SamplingDecision.RECORD).startSpan('unsampled')
   span.end()
   assert.deepEqual([started, spans.knows(span)], [[], false])
+})
+
+test('while too much waits for the agent, new traces are dropped whole, and those begun go on', () => {
+  const { tracer, started } = createTracer()
+  let isFull = false
+  const deliveries = Object.assign(new DatadogDeliveries(), { isFull: () => isFull })
+  const source = createProvider(new DatadogSpans(tracer, deliveries))
+  const startChild = (name: string, parent: Span) =>
+    source.startSpan(name, {}, trace.setSpan(ROOT_CONTEXT, parent))
+
+  const early = source.startSpan('early')
+  isFull = true
+  const late = source.startSpan('late')
+  startChild('child of early', early)
+  isFull = false
+  startChild('child of late', late)
+
+  assert.deepEqual(started, ['early', 'child of early'])
+  assert.deepEqual([deliveries.counts.started, deliveries.counts.dropped], [4, 2])
 })
