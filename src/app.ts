@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import fastify, { type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Config } from './config.ts'
+import { CostLedger } from './costs/cost-ledger.ts'
 import type { Database } from './database/database.ts'
 import type { Diagnostician } from './diagnosis/run-diagnosis.ts'
 import { toErrorBody } from './errors.ts'
@@ -10,10 +11,12 @@ import type { SqlReport } from './evidence/sql/report.ts'
 import type { FaultRegistry } from './faults.ts'
 import { FeedbackBook } from './feedback/feedback-book.ts'
 import type { LeakChecker } from './leak-check/leak-checker.ts'
+import { createMetrics } from './metrics/metrics.ts'
 import type { ModelClient } from './model/client.ts'
 import { RequestLog } from './request-log.ts'
 import { apmRoutes } from './routes/apm.ts'
 import { answerMalformedRequest } from './routes/client-error.ts'
+import { costRoutes } from './routes/costs.ts'
 import { diagnosisRoutes } from './routes/diagnosis.ts'
 import { registerDocs } from './routes/docs.ts'
 import { faultRoutes } from './routes/faults.ts'
@@ -21,6 +24,7 @@ import { feedbackRoutes } from './routes/feedback.ts'
 import { createGuard } from './routes/guard.ts'
 import { healthRoutes } from './routes/health.ts'
 import { leakCheckRoutes, memoryRoutes } from './routes/memory.ts'
+import { metricRoutes } from './routes/metrics.ts'
 import { pageRoutes } from './routes/page.ts'
 import { pprofRoutes } from './routes/pprof.ts'
 import { queryRoutes } from './routes/query.ts'
@@ -51,9 +55,12 @@ export interface AppDeps {
 
 /** Builds the HTTP service on what it is given; it neither listens nor opens anything itself. */
 export async function buildApp(config: Config, deps: AppDeps) {
+  const feedback = new FeedbackBook()
+  const costs = new CostLedger(config.modelPrices, config.tenantPlans)
+  const metrics = createMetrics({ costs, feedback, ...deps })
   const app = fastify({
     loggerInstance: deps.logger,
-    logController: new RequestLog(config.slowRequestMs),
+    logController: new RequestLog(config.slowRequestMs, metrics.observeRequest),
     genReqId: () => randomUUID(),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -65,13 +72,12 @@ export async function buildApp(config: Config, deps: AppDeps) {
   app.setSerializerCompiler(serializerCompiler)
   // Fastify takes text/plain as a string, which no route wants: without its parser the answer is 415.
   app.removeContentTypeParser('text/plain')
-  app.setErrorHandler(answerError)
+  app.setErrorHandler(createErrorHandler(metrics.countError))
   app.addHook('onRequest', createGuard(config, collectRoutes(app)))
   await registerDocs(app, config.version)
-  const feedback = new FeedbackBook()
 
   await app.register(healthRoutes, { config, ...deps })
-  await app.register(queryRoutes, { config, feedback, ...deps })
+  await app.register(queryRoutes, { config, feedback, costs, metrics, ...deps })
   await app.register(feedbackRoutes, { feedback })
   await app.register(faultRoutes, { faults: deps.faults })
   await app.register(diagnosisRoutes, { diagnostician: deps.diagnostician })
@@ -81,20 +87,25 @@ export async function buildApp(config: Config, deps: AppDeps) {
   await app.register(leakCheckRoutes, { leakChecker: deps.leakChecker })
   await app.register(traceRoutes, { recentTraces: deps.telemetry.recentTraces, feedback })
   await app.register(apmRoutes, { config, telemetry: deps.telemetry })
+  await app.register(costRoutes, { costs })
+  await app.register(metricRoutes, { metrics })
   await app.register(pageRoutes)
   return app
 }
 
 /** The one error handler: logs everything, tells the caller what is the caller's to know. */
-function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const traceId = getCurrentTrace()?.traceId
-  const body = toErrorBody(error, traceId ? `trace_id ${traceId}` : `reqId ${request.id}`)
-  if (body.statusCode >= 500) {
-    const span = getServerSpan()
-    if (span) recordError(span, error)
-    request.log.error({ err: error }, 'request failed')
-  } else {
-    request.log.info({ code: body.code }, body.message)
+function createErrorHandler(countError: (code: string) => void) {
+  return function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const traceId = getCurrentTrace()?.traceId
+    const body = toErrorBody(error, traceId ? `trace_id ${traceId}` : `reqId ${request.id}`)
+    countError(body.code)
+    if (body.statusCode >= 500) {
+      const span = getServerSpan()
+      if (span) recordError(span, error)
+      request.log.error({ err: error }, 'request failed')
+    } else {
+      request.log.info({ code: body.code }, body.message)
+    }
+    reply.code(body.statusCode).send(body)
   }
-  reply.code(body.statusCode).send(body)
 }

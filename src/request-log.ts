@@ -8,13 +8,18 @@ declare module 'fastify' {
   }
 }
 
-/** One line for each finished request instead of Fastify's two; a slow one is a warning. */
+/**
+ * One line for each finished request instead of Fastify's two; a slow one is a warning. What else wants to know of a
+ * finished request is told here as well: an onResponse hook would be traced, after the request's span has ended.
+ */
 export class RequestLog extends LogController {
   readonly #slowRequestMs: number
+  readonly #onCompleted: (request: FastifyRequest, reply: FastifyReply) => void
 
-  constructor(slowRequestMs: number) {
+  constructor(slowRequestMs: number, onCompleted: (request: FastifyRequest, reply: FastifyReply) => void) {
     super()
     this.#slowRequestMs = slowRequestMs
+    this.#onCompleted = onCompleted
   }
 
   override incomingRequest(): void {}
@@ -24,6 +29,7 @@ export class RequestLog extends LogController {
     request: FastifyRequest,
     reply: FastifyReply
   ): void {
+    this.#onCompleted(request, reply)
     const durationMs = reply.elapsedTime
     const isSlow = durationMs > this.#slowRequestMs && !request.routeOptions.config.takesLong
     const line = {

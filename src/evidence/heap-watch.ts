@@ -16,6 +16,8 @@ export interface HeapReport {
   /** The most and the least that was seen, the current value included. */
   peakBytes: number
   baselineBytes: number
+  /** What the last full collection left; null before the first. */
+  floorBytes: number | null
   growth: GrowthRate
   heapLimitBytes: number
   externalBytes: number
@@ -64,6 +66,7 @@ export function startHeapWatch(): HeapWatch {
         currentBytes,
         peakBytes,
         baselineBytes,
+        floorBytes: points.at(-1)?.bytes ?? null,
         growth: estimateGrowthRate(points),
         heapLimitBytes: getHeapStatistics().heap_size_limit,
         externalBytes: external,

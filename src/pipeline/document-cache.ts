@@ -20,6 +20,9 @@ const boundedDocumentCache = new LRUCache<string, string>({
   sizeCalculation: sizeOf
 })
 
+/** Since the start. */
+const lookups = { hits: 0, misses: 0 }
+
 export interface DocumentCacheDeps {
   faults: FaultSwitches
   /** What the simulated latency is multiplied by; 0 for none. */
@@ -42,6 +45,8 @@ export async function loadOpenings(
     if (opening === undefined) missing.set(id, chunks)
     else openings.set(id, opening)
   }
+  lookups.hits += openings.size
+  lookups.misses += missing.size
   span.setAttributes({
     'rag.cache.hit': missing.size === 0,
     'rag.cache.hits': openings.size,
@@ -83,6 +88,11 @@ export function measureDocumentCache(): DocumentCacheSize {
   let bytes = boundedDocumentCache.calculatedSize
   for (const [key, opening] of documentCache) bytes += sizeOf(opening, key)
   return { entries: boundedDocumentCache.size + documentCache.size, bytes }
+}
+
+/** How many documents were found in either variant of the cache, and how many were not, since the start. */
+export function countDocumentLookups(): Readonly<typeof lookups> {
+  return lookups
 }
 
 /** Empties both variants of the cache. */

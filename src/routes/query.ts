@@ -2,10 +2,12 @@ import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
+import type { CostLedger } from '../costs/cost-ledger.ts'
 import type { Database } from '../database/database.ts'
 import { HttpError } from '../errors.ts'
 import type { FaultRegistry } from '../faults.ts'
 import type { FeedbackBook } from '../feedback/feedback-book.ts'
+import type { Metrics } from '../metrics/metrics.ts'
 import type { ModelClient } from '../model/client.ts'
 import { answerQuery } from '../pipeline/answer-query.ts'
 import { callerAttributes } from '../pipeline/span-facts.ts'
@@ -66,11 +68,13 @@ export interface QueryDeps {
   faults: FaultRegistry
   telemetry: Telemetry
   feedback: FeedbackBook
+  costs: CostLedger
+  metrics: Metrics
 }
 
 export const queryRoutes: FastifyPluginAsyncZod<QueryDeps> = async (
   app,
-  { config, database, model, faults, telemetry, feedback }
+  { config, database, model, faults, telemetry, feedback, costs, metrics }
 ) => {
   app.post(
     '/query',
@@ -100,6 +104,8 @@ export const queryRoutes: FastifyPluginAsyncZod<QueryDeps> = async (
       })
       const trace = getCurrentTrace()
       const traceId = trace?.traceId ?? request.id
+      costs.add(answer.usage, caller.tenantId)
+      metrics.observeStages(answer.stages)
       feedback.noteAnswer(traceId, { query, span: getServerSpan()?.spanContext() })
       return {
         query,

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { get, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, test } from 'node:test'
 import type { FaultInfo } from '../../src/faults.ts'
 import { FAULT_NAMES } from '../../src/faults.ts'
@@ -17,6 +20,15 @@ after(service.close)
 async function getJson<Body>(path: string): Promise<{ status: number; body: Body }> {
   const response = await fetch(service.url + path)
   return { status: response.status, body: (await response.json()) as Body }
+}
+
+const OPEN_METRICS = 'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5'
+
+/** GET /metrics; fetch would not let the host be set. */
+async function scrape(headers: Record<string, string>) {
+  const [response] = (await once(get(`${service.url}/metrics`, { headers }), 'response')) as [IncomingMessage]
+  const { 'content-type': contentType = '', traceresponse } = response.headers
+  return { contentType, traceresponse, text: await text(response) }
 }
 
 const question = { query: 'What are the data retention rules?' }
@@ -173,6 +185,58 @@ test('the metrics tell the rate and count the requests', async () => {
   assert.equal(body.sampling.requests_last_hour - before.body.sampling.requests_last_hour, 2)
 })
 
+test('Prometheus gets the metrics under any host name, untraced, with trace ids as exemplars', async () => {
+  const { body } = await sendJson(`${service.url}/query`, 'POST', question)
+  for (const path of ['/nowhere', '/no/where', '/%00']) await fetch(service.url + path)
+  const { traceresponse, ...answer } = await scrape({ host: 'scraped.example', accept: OPEN_METRICS })
+  assert.equal(traceresponse, undefined)
+  assert.match(answer.contentType, /^application\/openmetrics-text/)
+  assert.match(
+    answer.text,
+    new RegExp(
+      `^rag_stage_duration_seconds_bucket{.*stage="rag.rerank"}.* # {trace_id="${body.trace_id}"}`,
+      'm'
+    )
+  )
+  assert.match(
+    answer.text,
+    /^http_request_duration_seconds_count{.*route="\/query",status_code="200"} [1-9]/m
+  )
+  assert.match(answer.text, /^http_request_duration_seconds_count{.*route="unknown",status_code="404"} 3$/m)
+  assert.doesNotMatch(answer.text, /where|finder|acme/)
+  assert.match((await scrape({ host: 'scraped.example' })).contentType, /^text\/plain; version=0\.0\.4/)
+})
+
+test('the costs add up by plan and model, with what a cheaper model would have cost', async () => {
+  const { app, url } = await service.listen({ tenantPlans: { acme: 'enterprise' } })
+  const { body: answer } = await sendJson(`${url}/query`, 'POST', question, { 'x-tenant-id': 'acme' })
+  await sendJson(`${url}/query`, 'POST', question)
+  const costs = (await (await fetch(`${url}/costs`)).json()) as {
+    queries: number
+    cost_usd: number
+    cost_usd_per_query: number
+    by_plan: { plan: string; queries: number }[]
+    by_model: { model: string; queries: number }[]
+    cheaper_model: { model: string; cost_usd: number; saved_usd: number }
+  }
+  await app.close()
+  assert.deepEqual([costs.queries, costs.cost_usd_per_query], [2, answer.usage.cost_usd])
+  assert.deepEqual(
+    costs.by_plan.map(({ plan, queries }) => [plan, queries]),
+    [
+      ['enterprise', 1],
+      ['free', 1]
+    ]
+  )
+  assert.deepEqual(
+    costs.by_model.map(({ model, queries }) => [model, queries]),
+    [['gpt-4', 2]]
+  )
+  const { model, cost_usd, saved_usd } = costs.cheaper_model
+  assert.equal(model, 'gpt-4o-mini')
+  assert.ok(cost_usd > 0 && Math.abs(cost_usd + saved_usd - costs.cost_usd) < 1e-9)
+})
+
 test('the OpenAPI document has every route, and the page that shows it keeps to itself', async () => {
   const { body } = await getJson<{ paths: Record<string, Record<string, unknown>> }>('/openapi.json')
   const routes = Object.entries(body.paths).flatMap(([path, item]) =>
@@ -189,7 +253,11 @@ test('the OpenAPI document has every route, and the page that shows it keeps to 
     'get /traces',
     'get /traces/{trace_id}',
     'get /apm/config',
-    'get /apm/metrics'
+    'get /apm/metrics',
+    'get /metrics',
+    'get /costs',
+    'post /feedback',
+    'get /feedback'
   ]) {
     assert(routes.includes(route), route)
   }

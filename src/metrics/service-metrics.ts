@@ -1,0 +1,146 @@
+/** The service's own metrics, read when they are asked for: where each is kept stands in its `read`. */
+import type { CostLedger } from '../costs/cost-ledger.ts'
+import type { HeapWatch } from '../evidence/heap-watch.ts'
+import type { FaultRegistry } from '../faults.ts'
+import { type FeedbackBook, satisfactionScore } from '../feedback/feedback-book.ts'
+import { countDocumentLookups, measureDocumentCache } from '../pipeline/document-cache.ts'
+import type { MetricRegistry } from './exposition.ts'
+import { defineCounter, defineGauge, type Reading } from './readings.ts'
+
+export interface ServiceMetricsDeps {
+  costs: CostLedger
+  feedback: FeedbackBook
+  faults: FaultRegistry
+  heapWatch: HeapWatch
+}
+
+export function defineServiceMetrics(registry: MetricRegistry, deps: ServiceMetricsDeps): void {
+  defineCostMetrics(registry, deps.costs)
+  defineCacheMetrics(registry)
+  defineHeapMetrics(registry, deps.heapWatch)
+  defineFeedbackMetrics(registry, deps.feedback)
+  defineGauge(registry, {
+    name: 'rag_fault_enabled',
+    help: 'Planted faults: 1 is on',
+    labelNames: ['fault'],
+    read: () =>
+      Object.entries(deps.faults.snapshot()).map(([fault, isOn]) => ({
+        labels: { fault },
+        value: Number(isOn)
+      }))
+  })
+}
+
+function defineCostMetrics(registry: MetricRegistry, costs: CostLedger): void {
+  defineCounter(registry, {
+    name: 'rag_queries_total',
+    help: 'Queries answered, by the plan of the tenant',
+    labelNames: ['plan', 'model'],
+    read: () => costs.list().map(({ plan, model, queries }) => ({ labels: { plan, model }, value: queries }))
+  })
+  defineCounter(registry, {
+    name: 'rag_tokens_total',
+    help: 'Tokens as the model counted them',
+    labelNames: ['kind', 'plan', 'model'],
+    read: () =>
+      costs.list().flatMap(({ plan, model, promptTokens, completionTokens }) => [
+        { labels: { kind: 'prompt', plan, model }, value: promptTokens },
+        { labels: { kind: 'completion', plan, model }, value: completionTokens }
+      ])
+  })
+  defineCounter(registry, {
+    name: 'rag_cost_usd_total',
+    help: 'Cost of the answers at the prices of MODEL_PRICES, in USD',
+    labelNames: ['plan', 'model'],
+    read: () =>
+      costs
+        .list()
+        .flatMap(({ plan, model, costUsd }) =>
+          costUsd === null ? [] : [{ labels: { plan, model }, value: costUsd }]
+        )
+  })
+  defineCounter(registry, {
+    name: 'rag_cost_with_model_usd_total',
+    help: 'What the same tokens would have cost with each model of MODEL_PRICES, in USD',
+    labelNames: ['model'],
+    read: () =>
+      costs.priceWithEachModel().map(({ model, costUsd }) => ({ labels: { model }, value: costUsd }))
+  })
+}
+
+function defineCacheMetrics(registry: MetricRegistry): void {
+  defineCounter(registry, {
+    name: 'rag_cache_lookups_total',
+    help: 'Documents looked up in the document cache',
+    labelNames: ['result'],
+    read() {
+      const { hits, misses } = countDocumentLookups()
+      return [
+        { labels: { result: 'hit' }, value: hits },
+        { labels: { result: 'miss' }, value: misses }
+      ]
+    }
+  })
+  defineGauge(registry, {
+    name: 'rag_cache_entries',
+    help: 'Documents in the document cache',
+    read: () => [{ value: measureDocumentCache().entries }]
+  })
+  defineGauge(registry, {
+    name: 'rag_cache_size_bytes',
+    help: 'Text in the document cache',
+    read: () => [{ value: measureDocumentCache().bytes }]
+  })
+}
+
+function defineHeapMetrics(registry: MetricRegistry, heapWatch: HeapWatch): void {
+  defineGauge(registry, {
+    name: 'rag_heap_floor_bytes',
+    help: 'Heap that the last full garbage collection left',
+    read: () => known(heapWatch.report().floorBytes)
+  })
+  defineGauge(registry, {
+    name: 'rag_heap_growth_bytes',
+    help: 'Used heap less the least that was seen',
+    read() {
+      const { currentBytes, baselineBytes } = heapWatch.report()
+      return [{ value: currentBytes - baselineBytes }]
+    }
+  })
+  defineGauge(registry, {
+    name: 'rag_heap_growth_bytes_per_hour',
+    help: 'Growth of the floor with the ends of its 95 % interval, once it is reliable',
+    labelNames: ['bound'],
+    read() {
+      const { estimate, low, high, reliable } = heapWatch.report().growth
+      if (!reliable) return []
+      return Object.entries({ estimate, low, high }).flatMap(([bound, bytes]) =>
+        known(bytes).map((reading) => ({ ...reading, labels: { bound } }))
+      )
+    }
+  })
+}
+
+function defineFeedbackMetrics(registry: MetricRegistry, feedback: FeedbackBook): void {
+  defineGauge(registry, {
+    name: 'rag_feedback_votes',
+    help: 'Standing votes, one an answer, of the last 1,000',
+    labelNames: ['rating', 'category'],
+    read() {
+      const votes = Map.groupBy(feedback.list(), ({ rating, category = 'none' }) => `${rating} ${category}`)
+      return [...votes.values()].map(([first, ...others]) => ({
+        labels: { rating: first?.rating ?? '', category: first?.category ?? 'none' },
+        value: 1 + others.length
+      }))
+    }
+  })
+  defineGauge(registry, {
+    name: 'rag_satisfaction_score',
+    help: 'Share of the standing votes that are up, 0 to 1',
+    read: () => known(satisfactionScore(feedback.list()))
+  })
+}
+
+function known(value: number | null): Reading[] {
+  return value === null ? [] : [{ value }]
+}
