@@ -97,7 +97,9 @@ export class DatadogDeliveries {
     const traces = Number(request.getHeader(TRACE_COUNT_HEADER) ?? 0)
     if (traces === 0) return
     const key = `${traces} ${request.getHeader('content-length')}`
-    const batch = this.#takeFailed(key) ?? this.#takeChunks(traces, key)
+    // A first attempt is for all that waits. Where two batches look the same, it does not matter which is which.
+    const isFirst = traces === this.#chunks.length
+    const batch = (isFirst ? undefined : this.#takeFailed(key)) ?? this.#takeChunks(traces, key)
     this.#sending.set(request, batch)
     this.#unansweredSpans += batch.spans
   }

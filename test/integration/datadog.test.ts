@@ -10,7 +10,7 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Profile } from 'pprof-format'
 import { readSamples } from '../fixtures/datadog/profile-upload.ts'
-import type { DatadogSpan } from '../fixtures/datadog/recording-agent.ts'
+import { type DatadogSpan, traceIdOf } from '../fixtures/datadog/recording-agent.ts'
 import { type AnswerBody, sendJson } from '../service.ts'
 import { clearAgent, readFailedChecks, readProfiles, readTraces } from './datadog-test-agent.ts'
 
@@ -60,10 +60,6 @@ async function ask(url: string, index: number): Promise<AnswerBody & { apm_enabl
 
 async function readJson<Body>(url: string, route: string): Promise<Body> {
   return (await (await fetch(new URL(route, url))).json()) as Body
-}
-
-function traceIdOf([span]: DatadogSpan[]): string {
-  return `${span?.meta['_dd.p.tid']}${span?.trace_id.toString(16).padStart(16, '0')}`
 }
 
 /** `resource > resource > …` of each span, from the root down. */

@@ -79,6 +79,24 @@ test('what it refuses has failed, until it is sent again and taken', async (t) =
   assert.deepEqual([failed, dropped, pending], [0, 0, 0])
 })
 
+test('a batch that looks like one that failed is a batch of its own', async (t) => {
+  const deliveries = startDeliveries(t)
+  status = 503
+  deliveries.addChunk(4)
+  await send(1, 'one trace')
+  await until(() => deliveries.counts.failed === 4)
+  status = 200
+  deliveries.addChunk(4)
+  await send(1, 'one trace')
+  await until(() => deliveries.counts.exported === 4)
+  assert.deepEqual([deliveries.counts.dropped, deliveries.counts.pending], [4, 0])
+  deliveries.addChunk(4)
+  deliveries.addChunk(4)
+  await send(1, 'one trace')
+  await until(() => deliveries.counts.exported === 8)
+  assert.deepEqual([deliveries.counts.dropped, deliveries.counts.pending], [0, 8])
+})
+
 test('a connection that breaks is a failure with its code', async (t) => {
   const deliveries = startDeliveries(t)
   deliveries.addChunk(2)

@@ -14,7 +14,7 @@ import { ProfiledContextManager } from '../../src/telemetry/context-manager.ts'
 import { startDatadog } from '../../src/telemetry/datadog.ts'
 import { AdjustableSampler } from '../../src/telemetry/sampler.ts'
 import { readSamples } from '../fixtures/datadog/profile-upload.ts'
-import { startRecordingAgent } from '../fixtures/datadog/recording-agent.ts'
+import { startRecordingAgent, traceIdOf } from '../fixtures/datadog/recording-agent.ts'
 
 const WORK_MS = 10
 const CONCURRENT_REQUESTS = 50
@@ -186,10 +186,6 @@ test('exactly the sampled traces arrive, whole, under their own ids', () => {
     ])
   }
 })
-
-function traceIdOf([root]: typeof sent): string {
-  return `${root?.meta['_dd.p.tid']}${root?.trace_id.toString(16).padStart(16, '0')}`
-}
 
 function pathsOf(spans: typeof sent): string[] {
   const byId = new Map(spans.map((span) => [span.span_id, span]))
