@@ -5,8 +5,14 @@
 
 # The Go module's version of Jaeger v2.13.0, the one that docker-compose.yml runs.
 JAEGER_MODULE=github.com/jaegertracing/jaeger@v1.76.0
-JAEGER_BINARY="${XDG_CACHE_HOME:-$HOME/.cache}/span-to-line/${JAEGER_MODULE//\//-}"
-JAEGER_BUILD_TIMEOUT=25m
+# What is built once and kept for later runs, outside the repository.
+PEER_CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/span-to-line"
+JAEGER_BINARY="$PEER_CACHE/${JAEGER_MODULE//\//-}"
+BUILD_TIMEOUT=25m
+COMPOSE_MODULE=github.com/docker/compose/v2@v2.40.3
+KUSTOMIZE_MODULE=sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+KUBERNETES_VALIDATE=kubernetes-validate==1.37.0
+COLLECTOR_BUILDER_MODULE=go.opentelemetry.io/collector/cmd/builder@v0.161.0
 
 peer_pids=()
 peer_dirs=()
@@ -90,12 +96,16 @@ function start_postgresql() {
   "$bin/postgres" --version
 }
 
+# find_python: one that can make a virtual environment; Debian's python3 comes without what does.
+function find_python() {
+  missing="no Python, and Debian's package python3-venv could not be installed"
+  python3 -c 'import ensurepip' 2>/dev/null || install_debian_package python3-venv
+}
+
 # start_datadog_test_agent: on loopback; DD_TEST_AGENT_URL is its address.
 function start_datadog_test_agent() {
   local port
-  missing="no Python, and Debian's package python3-venv could not be installed"
-  # Debian's python3 comes without what makes a virtual environment.
-  python3 -c 'import ensurepip' 2>/dev/null || install_debian_package python3-venv || return 1
+  find_python || return 1
   missing='it could not be installed, or did not start'
   port=$(free_port)
   .ci/start-datadog-test-agent "$port" &
@@ -111,24 +121,28 @@ function find_chromium() {
   [ -x "${CHROMIUM_PATH:-/usr/bin/chromium}" ] || install_debian_package chromium
 }
 
-# build_jaeger: from its Go module, as its own go.mod and go.sum pin it; kept outside the repository for later runs.
-function build_jaeger() {
+# build_module MODULE PACKAGE PROGRAM: a Go program, as its own go.mod and go.sum pin what it is made of; kept outside
+# the repository for later runs.
+function build_module() {
   local source
-  source=$(go mod download -json "$JAEGER_MODULE" | node -p 'JSON.parse(fs.readFileSync(0)).Dir') || return 1
-  echo "building $JAEGER_MODULE, some minutes the first time"
-  mkdir -p "$(dirname "$JAEGER_BINARY")"
-  CGO_ENABLED=0 timeout "$JAEGER_BUILD_TIMEOUT" \
-    go build -C "$source" -trimpath -ldflags='-s -w' -o "$JAEGER_BINARY.tmp" ./cmd/jaeger &&
-    mv "$JAEGER_BINARY.tmp" "$JAEGER_BINARY"
+  source=$(go mod download -json "$1" | node -p 'JSON.parse(fs.readFileSync(0)).Dir') || return 1
+  echo "building $1, some minutes the first time"
+  mkdir -p "$(dirname "$3")"
+  CGO_ENABLED=0 timeout "$BUILD_TIMEOUT" go build -C "$source" -trimpath -ldflags='-s -w' -o "$3.tmp" "$2" && mv "$3.tmp" "$3"
+}
+
+# find_jaeger: JAEGER_BINARY is its program.
+function find_jaeger() {
+  export JAEGER_BINARY
+  [ -x "$JAEGER_BINARY" ] && return 0
+  find_go || return 1
+  missing="$JAEGER_MODULE could not be built with $(go version)"
+  build_module "$JAEGER_MODULE" ./cmd/jaeger "$JAEGER_BINARY"
 }
 
 # start_jaeger: in memory, on loopback; JAEGER_QUERY_URL and OTEL_EXPORTER_OTLP_ENDPOINT are its addresses.
 function start_jaeger() {
-  if [ ! -x "$JAEGER_BINARY" ]; then
-    find_go || return 1
-    missing="$JAEGER_MODULE could not be built with $(go version)"
-    build_jaeger || return 1
-  fi
+  find_jaeger || return 1
   missing="$JAEGER_BINARY did not start"
   JAEGER_QUERY_PORT=$(free_port)
   JAEGER_OTLP_PORT=$(free_port)
@@ -139,4 +153,38 @@ function start_jaeger() {
   export JAEGER_QUERY_URL="http://127.0.0.1:$JAEGER_QUERY_PORT"
   export OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:$JAEGER_OTLP_PORT"
   until_true 30 answers "$JAEGER_QUERY_URL/api/services"
+}
+
+# find_deploy_tools: what reads docker-compose.yml and the Kubernetes manifests as their own engines would;
+# DEPLOY_TOOLS is the directory of docker-compose, kustomize and kubernetes-validate.
+function find_deploy_tools() {
+  export DEPLOY_TOOLS="$PEER_CACHE/deploy-tools-1"
+  find_go && find_python || return 1
+  missing="docker-compose and kustomize could not be built with $(go version)"
+  [ -x "$DEPLOY_TOOLS/docker-compose" ] ||
+    build_module "$COMPOSE_MODULE" ./cmd "$DEPLOY_TOOLS/docker-compose" || return 1
+  [ -x "$DEPLOY_TOOLS/kustomize" ] ||
+    GOBIN="$DEPLOY_TOOLS" timeout "$BUILD_TIMEOUT" go install "$KUSTOMIZE_MODULE" || return 1
+  missing="$KUBERNETES_VALIDATE could not be installed from PyPI"
+  [ -x "$DEPLOY_TOOLS/kubernetes-validate" ] ||
+    { python3 -m venv "$DEPLOY_TOOLS/venv" &&
+      "$DEPLOY_TOOLS/venv/bin/pip" install -q "$KUBERNETES_VALIDATE" &&
+      ln -sf venv/bin/kubernetes-validate "$DEPLOY_TOOLS/kubernetes-validate"; }
+}
+
+# find_collector: OTELCOL is a collector with the components that the gateway names; and a Jaeger to send to.
+function find_collector() {
+  find_jaeger || return 1
+  export OTELCOL="$PEER_CACHE/otelcol-0.161.0"
+  [ -x "$OTELCOL" ] && return 0
+  find_go || return 1
+  missing="the collector could not be built with $(go version)"
+  local source
+  source=$(mktemp -d)
+  peer_dirs+=("$source")
+  echo 'building a collector, some minutes the first time'
+  GOBIN="$source" timeout 5m go install "$COLLECTOR_BUILDER_MODULE" &&
+    cp .ci/collector-builder.yaml "$source/manifest.yaml" &&
+    (cd "$source" && CGO_ENABLED=0 timeout "$BUILD_TIMEOUT" ./builder --config manifest.yaml) &&
+    mkdir -p "$PEER_CACHE" && mv "$source/out/otelcol" "$OTELCOL"
 }
