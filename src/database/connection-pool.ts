@@ -3,6 +3,7 @@ import { context, ROOT_CONTEXT } from '@opentelemetry/api'
 import pg from 'pg'
 import type { DatabaseLogger } from './database.ts'
 import { DatabaseUnavailableError } from './errors.ts'
+import { needsPlanSwitch, switchPlans } from './plan-notices.ts'
 
 /** A server that is there answers in milliseconds, even across regions. */
 const CONNECT_TIMEOUT_MS = 5_000
@@ -48,6 +49,7 @@ export class ConnectionPool {
     }
     client.on('error', noteLost)
     try {
+      if (needsPlanSwitch(client)) await switchPlans(client)
       const result = await fn(client)
       this.#answered++
       return result

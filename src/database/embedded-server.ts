@@ -6,6 +6,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { PGlite } from '@electric-sql/pglite'
+import { auto_explain } from '@electric-sql/pglite/contrib/auto_explain'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import { watchParent } from '../watch-parent.ts'
 import { dumpCacheKey, readDump, writeDump } from './dump-cache.ts'
@@ -22,6 +23,8 @@ const MAX_CONNECTIONS = 3
 const START_PARAMETERS = [...PGlite.defaultStartParams, '-c', 'shared_buffers=8MB']
 /** The default keeps two segments of 16 MB, which are a third of the dump. */
 const INITDB_PARAMETERS = ['--wal-segsize=1']
+/** Tells a window the plans of its statements. */
+const EXTENSIONS = { auto_explain }
 
 const [parentPid, ...cacheDirectories] = process.argv.slice(2)
 
@@ -46,7 +49,7 @@ async function openSeeded(): Promise<PGlite> {
   const dump = await readDump(cacheDirectories, key)
   if (dump) {
     try {
-      return await PGlite.create({ loadDataDir: dump, startParams: START_PARAMETERS })
+      return await PGlite.create({ loadDataDir: dump, startParams: START_PARAMETERS, extensions: EXTENSIONS })
     } catch {
       reportProgress('the cached database cannot be read')
     }
@@ -58,7 +61,8 @@ async function seedAndDump(key: string): Promise<PGlite> {
   reportProgress('creating the embedded database (the first start only)')
   const database = await PGlite.create({
     startParams: START_PARAMETERS,
-    initDbStartParams: INITDB_PARAMETERS
+    initDbStartParams: INITDB_PARAMETERS,
+    extensions: EXTENSIONS
   })
   await ensureSeeded(database, reportProgress)
   await database.exec('CHECKPOINT')

@@ -21,7 +21,7 @@ export function diagnose(evidence: Evidence, { sources, minCpuMs }: DiagnoseOpti
   const times = measureSpanTimes(tree, evidence.samples)
   const findings = rankFindings([
     ...findCpuFindings(evidence, tree, sources, minCpuMs),
-    ...findSqlFindings(tree, evidence.samples, sources),
+    ...findSqlFindings(tree, evidence.samples, sources, evidence.plans),
     ...findWaitingFindings(times)
   ])
   return {

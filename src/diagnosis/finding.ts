@@ -1,5 +1,6 @@
 /** The shape of a finding and of a diagnosis, as the API answers them. */
 import { z } from 'zod'
+import { indexAdviceSchema, planIssueSchema } from '../evidence/sql/report.ts'
 
 export const findingSchema = z.object({
   kind: z.enum(['cpu', 'waiting', 'memory', 'sql', 'tokens']),
@@ -32,6 +33,9 @@ export const findingSchema = z.object({
     })
     .optional(),
   statement: z.string().optional(),
+  replacement: z.string().optional().describe('the one statement for all of a repeated one'),
+  plan_issues: z.array(planIssueSchema).optional(),
+  index_advice: indexAdviceSchema.optional(),
   samples: z.number().int(),
   evidence: z.array(z.string()),
   suggestion: z.string()

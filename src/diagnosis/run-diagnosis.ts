@@ -104,7 +104,7 @@ function addFindings(record: DiagnosisRecord, added: Finding[]): DiagnosisRecord
 }
 
 async function observe(seconds: number, settings: DiagnosisSettings): Promise<DiagnosisRecord> {
-  const window = openEvidenceWindow()
+  const window = openEvidenceWindow({ takesPlans: true })
   const worker = startWorker()
   try {
     await untilEvidenceSuffices(window, seconds * 1000, settings)

@@ -3,54 +3,100 @@ import type { CallSite } from '../evidence/call-site.ts'
 import type { CpuSample } from '../evidence/cpu-samples.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
 import type { SpanTree } from '../evidence/span-tree.ts'
+import { parsePlan } from '../evidence/sql/plan.ts'
+import type { CapturedPlan } from '../evidence/sql/plan-capture.ts'
+import { type PlanReading, readPlan } from '../evidence/sql/plan-issues.ts'
 import {
   findRepeatedStatements,
-  findSlowStatements,
+  measureStatements,
   type RepeatedStatement,
-  type SlowStatement
+  type StatementUse
 } from '../evidence/sql/statements.ts'
+import { writeBatchStatement } from './batch-statement.ts'
 import { type Finding, round } from './finding.ts'
-import { MIN_SLOW_STATEMENT_MS } from './thresholds.ts'
+import { MIN_EXPLAINED_STATEMENT_MS, MIN_SLOW_STATEMENT_MS, MIN_WASTED_ROWS } from './thresholds.ts'
 
+const NO_PLAN: PlanReading = { issues: [], candidates: [], wastedRows: 0 }
+
+/** @param plans of each statement the slowest execution's; a statement without one is judged by its time alone */
 export function findSqlFindings(
   tree: SpanTree,
   samples: readonly CpuSample[],
-  sources: SourceTree
+  sources: SourceTree,
+  plans: readonly CapturedPlan[]
 ): Finding[] {
+  const readings = new Map(plans.map(({ statement, json }) => [statement, readPlan(parsePlan(json))]))
   return [
     ...findRepeatedStatements(tree, samples, sources).map((repeated) =>
       toRepeatedFinding(repeated, tree, sources)
     ),
-    ...findSlowStatements(tree, samples, sources, MIN_SLOW_STATEMENT_MS).map((slow) =>
-      toSlowFinding(slow, tree, sources)
+    ...measureStatements(tree, samples, sources).flatMap(
+      (use) => findSlow(use, readings.get(use.statement) ?? NO_PLAN, tree, sources) ?? []
     )
   ]
 }
 
 function toRepeatedFinding(repeated: RepeatedStatement, tree: SpanTree, sources: SourceTree): Finding {
-  const { parentName, callsPerParent, msPerParent, parents } = repeated
+  const { parentName, statement, callsPerParent, msPerParent, parents } = repeated
+  const replacement = writeBatchStatement(statement)
   return {
     ...toSqlFinding(repeated, msPerParent, tree, sources),
+    severity: 'fault',
     calls_per_request: round(callsPerParent),
-    cost_ms_per_request: round(msPerParent),
+    ...(replacement === undefined ? {} : { replacement }),
     evidence: [
-      `the same statement ${round(callsPerParent)} times under one ${parentName}, in ${parents} requests`,
+      `N+1: the same statement ${round(callsPerParent)} times under one ${parentName}, in ${parents} requests`,
       `the event loop had nothing else to do for ${round(msPerParent)} ms of a request`
     ],
     suggestion:
-      'One statement for all of them: join, or pass the keys as an array (WHERE key = ANY($1)), and group the rows in memory.'
+      'One statement for all of them: a JOIN with the statement that finds the keys, or the keys as an array' +
+      (replacement === undefined
+        ? ' (WHERE key = ANY($1)), and group the rows in memory.'
+        : `, and group the rows in memory: ${replacement}`)
   }
 }
 
-function toSlowFinding(slow: SlowStatement, tree: SpanTree, sources: SourceTree): Finding {
-  const { parentName, msPerCall, calls } = slow
+/** By its plan where that says what is wrong, else by its time. */
+function findSlow(
+  use: StatementUse,
+  plan: PlanReading,
+  tree: SpanTree,
+  sources: SourceTree
+): Finding | undefined {
+  const { parentName, callsPerParent, msPerCall, calls } = use
+  const msPerRequest = msPerCall * callsPerParent
+  // That a plan was made on a wrong estimate says nothing of what it costs.
+  const causes = plan.issues.filter(({ kind }) => kind !== 'misestimate')
+  const isWasteful = plan.wastedRows * callsPerParent >= MIN_WASTED_ROWS
+  const isSlow =
+    msPerCall >= MIN_SLOW_STATEMENT_MS ||
+    (causes.length > 0 && plan.wastedRows === 0 && msPerRequest >= MIN_EXPLAINED_STATEMENT_MS)
+  if (!isWasteful && !isSlow) return undefined
+  const isFault = isSlow || plan.candidates.length > 0 || msPerRequest >= MIN_EXPLAINED_STATEMENT_MS
   return {
-    ...toSqlFinding(slow, msPerCall, tree, sources),
-    cost_ms_per_request: round(msPerCall),
-    evidence: [`${round(msPerCall)} ms for one execution under ${parentName}, on the mean of ${calls}`],
-    suggestion:
-      'Ask the database for its plan (EXPLAIN ANALYZE): a missing index, or more rows than are needed.'
+    ...toSqlFinding(use, msPerRequest, tree, sources),
+    severity: isFault ? 'fault' : 'info',
+    calls_per_request: round(callsPerParent),
+    plan_issues: plan.issues,
+    evidence: [
+      ...plan.issues.map(({ message }) => message),
+      `${round(msPerCall)} ms for one execution under ${parentName}, on the mean of ${calls}`
+    ],
+    suggestion: suggestForPlan(plan)
   }
+}
+
+function suggestForPlan({ issues, candidates: [candidate] }: PlanReading): string {
+  if (candidate) {
+    const columns = candidate.columns.map((column) => `${candidate.table}.${column}`).join(', ')
+    return (
+      `Missing index on ${columns}: CREATE INDEX ON ${candidate.table} (${candidate.alternatives[0]?.join(', ')}). ` +
+      'It was not tried: POST /debug/sql/index-advice does, and rolls it back.'
+    )
+  }
+  const cause = issues.find(({ kind }) => kind !== 'misestimate')
+  if (cause) return `No index is missing. ${cause.message}.`
+  return 'Its plan shows nothing that an index would mend: it waits (a lock, a sleep), or computes. Ask the database (EXPLAIN ANALYZE).'
 }
 
 function toSqlFinding(
@@ -64,7 +110,6 @@ function toSqlFinding(
   const file = callSite ? sources.relativePath(callSite.file) : null
   return {
     kind: 'sql' as const,
-    severity: 'fault' as const,
     span: parentName,
     function: callSite?.functionName ?? null,
     file,
@@ -81,6 +126,7 @@ function toSqlFinding(
         ]
       : [],
     share_of_span: round(Math.min(costMs / spanMs, 1), 3),
+    cost_ms_per_request: round(costMs),
     statement,
     samples: 0
   }

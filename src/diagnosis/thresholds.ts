@@ -15,6 +15,12 @@ export const MIN_UNEXPLAINED_WAIT_MS = 100
 /** A single statement that takes this long on its own. */
 export const MIN_SLOW_STATEMENT_MS = 100
 
+/** A statement is a fault from here on per request where its plan says what is wrong with it. */
+export const MIN_EXPLAINED_STATEMENT_MS = 20
+
+/** Rows that a request has read in vain, for want of an index: 1 to 5 ms, and more with every row that is added. */
+export const MIN_WASTED_ROWS = 10_000
+
 /** A cost that hits few requests is a fault where one of them pays this many times the threshold. */
 export const OUTLIER_FACTOR = 5
 

@@ -6,6 +6,7 @@ import { createLineIndex, type LineIndex, NO_LINES } from './line-index.ts'
 import { closeLineCapture, openLineCapture } from './line-profiler.ts'
 import { closeCpuCapture, MIN_PROFILE_MS, openCpuCapture, readCpuCapture } from './profiler.ts'
 import { type RecordedSpan, spanRecorder } from './span-recorder.ts'
+import { type CapturedPlan, planCapture } from './sql/plan-capture.ts'
 
 export interface Evidence {
   /** Milliseconds since the Unix epoch. */
@@ -16,6 +17,8 @@ export interface Evidence {
   /** The main thread's samples in order of time, idle ones included. */
   samples: CpuSample[]
   lines: LineIndex
+  /** Of each statement the slowest execution's, where the window was to take plans. */
+  plans: CapturedPlan[]
   /** The longest that the window held the main thread up in one go, in ms. */
   pauseMs: number
 }
@@ -26,8 +29,12 @@ export interface EvidenceWindow {
   close(): Promise<Evidence>
 }
 
-/** Opens the window; only one can be open at a time. @throws Error when one is */
-export function openEvidenceWindow(): EvidenceWindow {
+/**
+ * Opens the window; only one can be open at a time.
+ * @param takesPlans whether the database tells the plans of its statements, which costs it some time
+ * @throws Error when one is open
+ */
+export function openEvidenceWindow({ takesPlans = false } = {}): EvidenceWindow {
   if (spanRecorder.isOpen) throw new Error('a window is open already')
   let pauseMs = 0
   const samples: CpuSample[] = []
@@ -43,6 +50,7 @@ export function openEvidenceWindow(): EvidenceWindow {
   pause(openCpuCapture)
   const startMs = Date.now()
   spanRecorder.open()
+  if (takesPlans) planCapture.open()
 
   function readSamples(): void {
     for (const profile of pause(readCpuCapture)) {
@@ -60,6 +68,7 @@ export function openEvidenceWindow(): EvidenceWindow {
       droppedSpans: spanRecorder.droppedSpans,
       samples,
       lines: NO_LINES,
+      plans: [],
       pauseMs
     }
   }
@@ -67,6 +76,7 @@ export function openEvidenceWindow(): EvidenceWindow {
   async function close(): Promise<Evidence> {
     const { droppedSpans } = spanRecorder
     const spans = spanRecorder.close()
+    const plans = takesPlans ? planCapture.close() : []
     const endMs = Date.now()
     // One step a turn of the event loop, so that requests get in between.
     await delay(MIN_PROFILE_MS)
@@ -82,6 +92,7 @@ export function openEvidenceWindow(): EvidenceWindow {
       droppedSpans,
       samples: samples.filter((sample) => sample.timestampMicros <= endMs * 1000),
       lines: createLineIndex(lineCapture),
+      plans,
       pauseMs
     }
   }

@@ -3,10 +3,15 @@ import { type Attributes, isSpanContextValid, type Span } from '@opentelemetry/a
 import type { Instrumentation } from '@opentelemetry/instrumentation'
 import { FastifyInstrumentation } from '@opentelemetry/instrumentation-fastify'
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http'
-import { PgInstrumentation, type PgResponseHookInformation } from '@opentelemetry/instrumentation-pg'
+import {
+  PgInstrumentation,
+  type PgRequestHookInformation,
+  type PgResponseHookInformation
+} from '@opentelemetry/instrumentation-pg'
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici'
 import { ATTR_DB_QUERY_TEXT } from '@opentelemetry/semantic-conventions'
 import { normalizeSql } from '../evidence/sql/normalize.ts'
+import { planCapture } from '../evidence/sql/plan-capture.ts'
 import { ROWS_ATTRIBUTE, statementLog } from '../evidence/sql/statement-log.ts'
 import { FORCED_ATTRIBUTE } from './sampler.ts'
 
@@ -38,13 +43,22 @@ function isServerResponse(response: unknown): response is { setHeader(name: stri
 }
 
 /** Values that a caller wrote into its SQL are left out: they are as secret as parameters. */
-function noteStatement(span: Span, { query }: { query: { text: string } }): void {
+function noteStatement(span: Span, { query }: PgRequestHookInformation): void {
   span.setAttribute(ATTR_DB_QUERY_TEXT, normalizeSql(query.text))
   statementLog.noteCall(span, query.text)
+  planCapture.noteCall(span, query.text, query.values)
 }
 
 function setRowCount(span: Span, { data }: PgResponseHookInformation): void {
   if (data.rowCount !== null) span.setAttribute(ROWS_ATTRIBUTE, data.rowCount)
+}
+
+/** The comment that joins a plan to its span is sent only while plans are taken. */
+class CommentingPgInstrumentation extends PgInstrumentation {
+  override getConfig() {
+    const config = super.getConfig()
+    return planCapture.isTaking ? { ...config, addSqlCommenterCommentToQueries: true } : config
+  }
 }
 
 /**
@@ -66,7 +80,11 @@ export function createInstrumentations(onTracedRequest: () => void): Instrumenta
     }),
     new FastifyInstrumentation(),
     // Without a parent: the pool's own connections and the seed, thousands of traces of one span.
-    new PgInstrumentation({ requireParentSpan: true, requestHook: noteStatement, responseHook: setRowCount }),
+    new CommentingPgInstrumentation({
+      requireParentSpan: true,
+      requestHook: noteStatement,
+      responseHook: setRowCount
+    }),
     new UndiciInstrumentation({ requireParentforSpans: true })
   ]
 }

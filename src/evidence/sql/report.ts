@@ -3,6 +3,9 @@ import { z } from 'zod'
 import { findCallSite } from '../call-site.ts'
 import type { SourceTree } from '../source-tree.ts'
 import { statementId } from './normalize.ts'
+import { describePlan, parsePlan } from './plan.ts'
+import { planCapture } from './plan-capture.ts'
+import { readPlan } from './plan-issues.ts'
 import { type LoggedStatement, statementLog } from './statement-log.ts'
 
 const SHOWN_TRACES = 10
@@ -15,7 +18,9 @@ export const planIssueSchema = z.object({
     'sort-spilled',
     'hash-spilled',
     'many-loops',
-    'cartesian-join'
+    'cartesian-join',
+    'rows-skipped',
+    'many-rows'
   ]),
   node: z.string().describe('kind of the plan node, such as Seq Scan'),
   table: z.string().nullable().describe('with its schema'),
@@ -85,7 +90,7 @@ export type SqlReport = z.infer<typeof sqlReportSchema>
 export function reportSql(sources: SourceTree): SqlReport {
   return {
     since: statementLog.since.toISOString(),
-    plans: { available: null, message: 'Plans are taken while a window is open: POST /diagnosis opens one.' },
+    plans: describePlans(),
     statements: statementLog.list().map((logged) => toReport(logged, sources))
   }
 }
@@ -106,8 +111,30 @@ function toReport(logged: LoggedStatement, sources: SourceTree): SqlReport['stat
     rows_per_call: round(rows / calls),
     call_site: describeCallSite(stack, sources),
     trace_ids: traceIds.slice(0, SHOWN_TRACES),
-    plan: null,
+    plan: reportPlan(statement),
     index_advice: null
+  }
+}
+
+function describePlans(): SqlReport['plans'] {
+  if (planCapture.windows === 0) {
+    return { available: null, message: 'Plans are taken while a window is open: POST /diagnosis opens one.' }
+  }
+  if (planCapture.obstacle !== null) return { available: false, message: planCapture.obstacle }
+  return { available: true, message: 'Of each statement the slowest execution of the last window.' }
+}
+
+function reportPlan(statement: string): SqlReport['statements'][number]['plan'] {
+  const captured = planCapture.find(statement)
+  if (!captured) return null
+  const plan = parsePlan(captured.json)
+  return {
+    duration_ms: captured.durationMs,
+    captured_at: new Date(captured.capturedAtMs).toISOString(),
+    trace_id: captured.traceId,
+    span_id: captured.spanId,
+    text: describePlan(plan),
+    issues: readPlan(plan).issues
   }
 }
 

@@ -38,44 +38,41 @@ export function findRepeatedStatements(
     .sort((a, b) => b.msPerParent * b.parents - a.msPerParent * a.parents)
 }
 
-export interface SlowStatement {
+/** How a statement was used under spans of one name. */
+export interface StatementUse {
   parentName: string
   statement: string
   /** Mean over its executions. */
   msPerCall: number
   calls: number
+  callsPerParent: number
   callSite?: CallSite
 }
 
-/**
- * @param minMs mean duration from which on a statement counts as slow
- * @returns slow statements, the slowest first
- */
-export function findSlowStatements(
+/** @returns every statement, the slowest first */
+export function measureStatements(
   tree: SpanTree,
   samples: readonly CpuSample[],
-  sources: SourceTree,
-  minMs: number
-): SlowStatement[] {
+  sources: SourceTree
+): StatementUse[] {
   const calls = [...tree.byName.values()].flat().filter((span) => statementOf(span) !== undefined)
   const groups = Map.groupBy(calls, (call) => `${tree.find(call.parentSpanId)?.name}\n${statementOf(call)}`)
   return [...groups.values()]
-    .map((group) => summarizeSlow(group, tree, samples, sources))
-    .filter(({ msPerCall }) => msPerCall >= minMs)
+    .map((group) => measureUse(group, tree, samples, sources))
     .sort((a, b) => b.msPerCall - a.msPerCall)
 }
 
-function summarizeSlow(
+function measureUse(
   calls: RecordedSpan[],
   tree: SpanTree,
   samples: readonly CpuSample[],
   sources: SourceTree
-): SlowStatement {
-  const ms = idleMsWithin(calls, samples)
+): StatementUse {
   return {
     ...describe(calls, tree, sources),
-    msPerCall: ms / calls.length,
-    calls: calls.length
+    msPerCall: idleMsWithin(calls, samples) / calls.length,
+    calls: calls.length,
+    callsPerParent: calls.length / new Set(calls.map(({ parentSpanId }) => parentSpanId)).size
   }
 }
 

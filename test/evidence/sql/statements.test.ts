@@ -6,8 +6,8 @@ import type { RecordedSpan } from '../../../src/evidence/span-recorder.ts'
 import { buildSpanTree } from '../../../src/evidence/span-tree.ts'
 import {
   findRepeatedStatements,
-  findSlowStatements,
-  MIN_REPEATS
+  MIN_REPEATS,
+  measureStatements
 } from '../../../src/evidence/sql/statements.ts'
 import { makeIdleSample, makeSample, makeSpan } from '../../fixtures/spans.ts'
 
@@ -60,9 +60,9 @@ test('a statement is slow by the time the loop idles for it, not by the time the
   const call = makeCall(stage, 'SELECT slow', { startMs: 0, endMs: 300 })
   const tree = buildSpanTree([stage, call])
   const times = Array.from({ length: 30 }, (_, i) => i * 10 + 5)
-  const idle = findSlowStatements(tree, times.map(makeIdleSample), sources, 100)
+  const idle = measureStatements(tree, times.map(makeIdleSample), sources)
   assert.equal(idle[0]?.statement, 'SELECT slow')
   assert.equal(Math.round(idle[0]?.msPerCall ?? 0), 300)
   const busy = times.map((time) => makeSample(time))
-  assert.deepEqual(findSlowStatements(tree, busy, sources, 100), [])
+  assert.equal(measureStatements(tree, busy, sources)[0]?.msPerCall, 0)
 })
