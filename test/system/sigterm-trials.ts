@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Agent, request } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { descendantsOf, startServer, untilGone } from '../server-process.ts'
+
+const CLIENTS = 8
+
+/** What the clients of one trial saw. */
+interface Outcome {
+  answered: number
+  /** Told to go elsewhere: 503 with Retry-After, or the port is closed. */
+  refused: number
+  /** Sent, and cut off without an answer. */
+  lost: string[]
+}
+
+/**
+ * Ends the service with SIGTERM while clients ask it without a pause, after another delay in each trial.
+ * @throws AssertionError for a lost answer, a process left over, or an exit code other than 0
+ */
+export async function endUnderLoad(trials: number): Promise<void> {
+  for (let trial = 0; trial < trials; trial++) {
+    const { child, url } = await startServer()
+    const descendants = descendantsOf(child.pid)
+    const outcome: Outcome = { answered: 0, refused: 0, lost: [] }
+    const clients = Promise.all(Array.from({ length: CLIENTS }, () => askUntilRefused(url, outcome)))
+    await delay(50 + ((trial * 37) % 500))
+    child.kill('SIGTERM')
+    assert.deepEqual(await once(child, 'exit'), [0, null], `trial ${trial}`)
+    await clients
+    await untilGone(descendants)
+    assert.deepEqual(outcome.lost, [], `trial ${trial}: ${JSON.stringify(outcome)}`)
+    assert(outcome.answered > 0 && outcome.refused > 0, `trial ${trial}: ${JSON.stringify(outcome)}`)
+  }
+}
+
+/** One client with one connection that it keeps alive. */
+async function askUntilRefused(url: string, outcome: Outcome): Promise<void> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  for (let isOpen = true; isOpen; ) {
+    try {
+      const { status, retryAfter } = await ask(url, agent)
+      if (status === 200) outcome.answered += 1
+      else if (status === 503 && retryAfter !== undefined) outcome.refused += 1
+      else outcome.lost.push(`status ${status}`)
+    } catch (error) {
+      isOpen = false
+      const { code = String(error) } = error as NodeJS.ErrnoException
+      if (code === 'ECONNREFUSED') outcome.refused += 1
+      else outcome.lost.push(code)
+    }
+  }
+  agent.destroy()
+}
+
+function ask(
+  url: string,
+  agent: Agent
+): Promise<{ status: number | undefined; retryAfter: string | undefined }> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json' }
+    const sent = request(`${url}/query`, { method: 'POST', headers, agent }, (response) => {
+      response.resume()
+      response.on('error', reject)
+      response.on('end', () => {
+        resolve({ status: response.statusCode, retryAfter: response.headers['retry-after'] })
+      })
+    })
+    sent.on('error', reject)
+    sent.end('{"query": "What are the data retention rules?"}')
+  })
+}
