@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import fastify, { type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyBaseLogger } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Config } from './config.ts'
 import { CostLedger } from './costs/cost-ledger.ts'
 import type { Database } from './database/database.ts'
 import type { Diagnostician } from './diagnosis/run-diagnosis.ts'
-import { toErrorBody } from './errors.ts'
+import { createDrain } from './drain.ts'
+import { createErrorHandler } from './error-handler.ts'
 import type { HeapWatch } from './evidence/heap-watch.ts'
 import type { SqlReport } from './evidence/sql/report.ts'
 import type { FaultRegistry } from './faults.ts'
@@ -31,14 +32,14 @@ import { queryRoutes } from './routes/query.ts'
 import { sqlRoutes } from './routes/sql.ts'
 import { traceRoutes } from './routes/traces.ts'
 import { collectRoutes } from './routes/unknown-route.ts'
-import { getCurrentTrace, getServerSpan } from './telemetry/server-span.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
-import { recordError } from './telemetry/traced.ts'
 
 const BODY_LIMIT_BYTES = 64 * 1024
 /** How long a client may take to send its headers, and its whole request. */
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 30_000
+/** How often Node looks for those that took longer; every 30 s unless told. */
+const TIMEOUT_CHECK_MS = 1_000
 
 export interface AppDeps {
   logger: FastifyBaseLogger
@@ -64,8 +65,10 @@ export async function buildApp(config: Config, deps: AppDeps) {
     genReqId: () => randomUUID(),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
-    clientErrorHandler: answerMalformedRequest
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    clientErrorHandler: answerMalformedRequest,
+    // Its own answer has neither a code nor Retry-After; ours comes from the drain.
+    return503OnClosing: false
   }).withTypeProvider<ZodTypeProvider>()
 
   app.setValidatorCompiler(validatorCompiler)
@@ -73,6 +76,12 @@ export async function buildApp(config: Config, deps: AppDeps) {
   // Fastify takes text/plain as a string, which no route wants: without its parser the answer is 415.
   app.removeContentTypeParser('text/plain')
   app.setErrorHandler(createErrorHandler(metrics.countError))
+  const drain = createDrain(app.server)
+  app.decorate('drain', drain)
+  app.addHook('preClose', async function stopTakingRequests() {
+    drain.begin()
+  })
+  app.addHook('onRequest', drain.refuseLate)
   app.addHook('onRequest', createGuard(config, collectRoutes(app)))
   await registerDocs(app, config.version)
 
@@ -91,21 +100,4 @@ export async function buildApp(config: Config, deps: AppDeps) {
   await app.register(metricRoutes, { metrics })
   await app.register(pageRoutes)
   return app
-}
-
-/** The one error handler: logs everything, tells the caller what is the caller's to know. */
-function createErrorHandler(countError: (code: string) => void) {
-  return function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-    const traceId = getCurrentTrace()?.traceId
-    const body = toErrorBody(error, traceId ? `trace_id ${traceId}` : `reqId ${request.id}`)
-    countError(body.code)
-    if (body.statusCode >= 500) {
-      const span = getServerSpan()
-      if (span) recordError(span, error)
-      request.log.error({ err: error }, 'request failed')
-    } else {
-      request.log.info({ code: body.code }, body.message)
-    }
-    reply.code(body.statusCode).send(body)
-  }
 }

@@ -13,6 +13,18 @@ export class HttpError extends Error {
   }
 }
 
+/** nginx's status for a caller that did not wait for the answer. */
+export const CALLER_GONE = 499
+
+/** Under four times the load that can be served it answered again within this time of the load's end. */
+const RETRY_AFTER_S = 5
+
+/** For the header Retry-After: what the error itself says, and else 5 s for "not now" (503). */
+export function retryAfterS(thrown: unknown): number | undefined {
+  const { retryAfterS: seconds, statusCode } = thrown as { retryAfterS?: number; statusCode?: number }
+  return seconds ?? (statusCode === 503 ? RETRY_AFTER_S : undefined)
+}
+
 /** What the caller gets: Fastify's own shape, always with a code. */
 export interface ErrorBody {
   statusCode: number
@@ -44,7 +56,10 @@ export function toErrorBody(thrown: unknown, reference: string): ErrorBody {
     const code = error.code ?? 'BAD_REQUEST'
     return createErrorBody(statusCode, code, advice[code] ?? describeFaults(error) ?? error.message ?? code)
   }
-  const message = `The request failed on our side; the log has the cause under ${reference}.`
+  const message =
+    statusCode === 503
+      ? `The service cannot answer now: try again later; the log has the cause under ${reference}.`
+      : `The request failed on our side; the log has the cause under ${reference}.`
   // A driver's own code ("42P01") tells the caller nothing: only an error that chose its status has one for it.
   const code = error.statusCode === undefined ? undefined : error.code
   return createErrorBody(Math.max(statusCode, 500), code ?? 'INTERNAL_ERROR', message)

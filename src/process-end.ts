@@ -12,7 +12,7 @@ const SAME_WISH_MS = 500
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 }
 
-type Closable = Pick<FastifyInstance, 'close' | 'server'>
+type Closable = Pick<FastifyInstance, 'close' | 'server' | 'drain'>
 
 /**
  * The first SIGINT or SIGTERM lets running requests finish, closes everything and exits with 0; the second
@@ -25,14 +25,13 @@ export function closeOnSignals(
   app: Closable,
   closers: (() => Promise<unknown>)[]
 ): void {
-  const requests = countRequests(app)
   let firstSignalAtMs: number | undefined
 
   function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
     if (firstSignalAtMs === undefined) {
       firstSignalAtMs = Date.now()
       logger.info({ signal }, 'closing; a second signal exits at once')
-      void closeAll(logger, app, requests, closers).then((exitCode) => process.exit(exitCode))
+      void closeAll(logger, app, closers).then((exitCode) => process.exit(exitCode))
     } else if (Date.now() - firstSignalAtMs > SAME_WISH_MS) {
       process.exit(EXIT_CODES[signal])
     }
@@ -42,25 +41,9 @@ export function closeOnSignals(
   process.on('SIGTERM', onSignal)
 }
 
-interface RequestCount {
-  inFlight: number
-}
-
-function countRequests({ server }: Closable): RequestCount {
-  const count = { inFlight: 0 }
-  server.on('request', function countRequest(_request, response) {
-    count.inFlight += 1
-    response.once('close', () => {
-      count.inFlight -= 1
-    })
-  })
-  return count
-}
-
 async function closeAll(
   logger: FastifyBaseLogger,
   app: Closable,
-  requests: RequestCount,
   closers: (() => Promise<unknown>)[]
 ): Promise<number> {
   let exitCode = 0
@@ -74,26 +57,23 @@ async function closeAll(
     }
   }
 
-  await tryTo(() => closeServer(logger, app, requests))
+  await tryTo(() => closeServer(logger, app))
   await Promise.all(closers.map(tryTo))
   logger.info('closed')
   return exitCode
 }
 
-async function closeServer(logger: FastifyBaseLogger, app: Closable, requests: RequestCount): Promise<void> {
-  // A client that keeps its connection alive after the last answer would hold the process up. Node does not count
-  // a connection as idle on which no request ever came, so once nothing is in flight all of them are closed.
-  const sweep = setInterval(function closeUnusedConnections() {
-    if (requests.inFlight === 0) app.server.closeAllConnections()
-    else app.server.closeIdleConnections()
-  }, IDLE_SWEEP_MS)
-  const cutOff = setTimeout(function cutOffRequests() {
-    logger.warn(`requests still run after ${GRACE_MS} ms and are cut off`)
+async function closeServer(logger: FastifyBaseLogger, app: Closable): Promise<void> {
+  app.drain.begin()
+  const unanswered = await app.drain.untilAnswered(GRACE_MS)
+  if (unanswered > 0) {
+    logger.warn({ unanswered }, `requests still run after ${GRACE_MS} ms and are cut off`)
     app.server.closeAllConnections()
-  }, GRACE_MS)
+  }
+  await app.drain.stopListening()
+  const sweep = setInterval(app.drain.closeUnused, IDLE_SWEEP_MS)
   await app.close()
   clearInterval(sweep)
-  clearTimeout(cutOff)
 }
 
 /** After an error that nobody caught the state is unknown: say what it was, send the spans, and end. */

@@ -8,7 +8,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 const DATABASE_TIMEOUT_MS = 1000
 
 const healthSchema = z.object({
-  status: z.enum(['ok', 'degraded']),
+  status: z.enum(['ok', 'degraded', 'draining']),
   apm_enabled: z.boolean().describe("Datadog's profiler runs"),
   apm_configured: z.boolean().describe('a Datadog agent is set'),
   service: z.string(),
@@ -36,8 +36,9 @@ export const healthRoutes: FastifyPluginAsyncZod<HealthDeps> = async (
     },
     async function reportHealth(_request, reply) {
       const ok = await database.isHealthy(DATABASE_TIMEOUT_MS)
-      return reply.code(ok ? 200 : 503).send({
-        status: ok ? 'ok' : 'degraded',
+      const isDraining = app.drain.signal.aborted
+      return reply.code(ok && !isDraining ? 200 : 503).send({
+        status: isDraining ? 'draining' : ok ? 'ok' : 'degraded',
         apm_enabled: telemetry.datadog?.isProfiling() ?? false,
         apm_configured: config.datadogAgentUrl !== undefined,
         service: config.serviceName,

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { GrowthRate } from '../evidence/growth-rate.ts'
 import type { HeapWatch } from '../evidence/heap-watch.ts'
 import { leakReportSchema } from '../evidence/memory/leak-report.ts'
-import { type LeakChecker, LeakCheckRunningError } from '../leak-check/leak-checker.ts'
+import type { LeakChecker } from '../leak-check/leak-checker.ts'
 import { clearDocumentCache, measureDocumentCache } from '../pipeline/document-cache.ts'
 
 /** The practical's own threshold for a sustained growth. */
@@ -95,9 +95,7 @@ export const leakCheckRoutes: FastifyPluginAsyncZod<{ leakChecker: LeakChecker }
   app,
   { leakChecker }
 ) => {
-  app.addHook('preClose', async function callOff() {
-    leakChecker.close()
-  })
+  app.drain.signal.addEventListener('abort', () => leakChecker.close(), { once: true })
 
   app.post(
     '/memory/leak-check',
@@ -110,18 +108,13 @@ export const leakCheckRoutes: FastifyPluginAsyncZod<{ leakChecker: LeakChecker }
         response: { 200: z.object({ status: z.literal('ok'), leak_check: leakReportSchema }) }
       }
     },
-    async function checkForLeaks(request, reply) {
-      try {
-        const report = await leakChecker.run(request.body.iterations)
-        request.log.info(
-          { verdict: report.verdict, retained_by: report.retained_by, allocated_at: report.allocated_at },
-          'leak check ended'
-        )
-        return { status: 'ok' as const, leak_check: report }
-      } catch (error) {
-        if (error instanceof LeakCheckRunningError) reply.header('retry-after', error.retryAfterS)
-        throw error
-      }
+    async function checkForLeaks(request) {
+      const report = await leakChecker.run(request.body.iterations)
+      request.log.info(
+        { verdict: report.verdict, retained_by: report.retained_by, allocated_at: report.allocated_at },
+        'leak check ended'
+      )
+      return { status: 'ok' as const, leak_check: report }
     }
   )
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '../processes.ts'
 import { descendantsOf, startServer, untilGone } from '../server-process.ts'
 
 const CLIENTS = 8
@@ -12,7 +13,7 @@ interface Outcome {
   /** Told to go elsewhere: 503 with Retry-After, or the port is closed. */
   refused: number
   /** Sent, and cut off without an answer. */
-  lost: string[]
+  lost: (number | string)[]
 }
 
 /**
@@ -25,7 +26,8 @@ export async function endUnderLoad(trials: number): Promise<void> {
     const descendants = descendantsOf(child.pid)
     const outcome: Outcome = { answered: 0, refused: 0, lost: [] }
     const clients = Promise.all(Array.from({ length: CLIENTS }, () => askUntilRefused(url, outcome)))
-    await delay(50 + ((trial * 37) % 500))
+    await until('the first answer', () => outcome.answered > 0)
+    await delay((trial * 37) % 400)
     child.kill('SIGTERM')
     assert.deepEqual(await once(child, 'exit'), [0, null], `trial ${trial}`)
     await clients
@@ -35,36 +37,36 @@ export async function endUnderLoad(trials: number): Promise<void> {
   }
 }
 
-/** One client with one connection that it keeps alive. */
+/** One client with one connection that it keeps alive; it goes away when it is told to. */
 async function askUntilRefused(url: string, outcome: Outcome): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  for (let isOpen = true; isOpen; ) {
-    try {
-      const { status, retryAfter } = await ask(url, agent)
-      if (status === 200) outcome.answered += 1
-      else if (status === 503 && retryAfter !== undefined) outcome.refused += 1
-      else outcome.lost.push(`status ${status}`)
-    } catch (error) {
-      isOpen = false
-      const { code = String(error) } = error as NodeJS.ErrnoException
-      if (code === 'ECONNREFUSED') outcome.refused += 1
-      else outcome.lost.push(code)
-    }
+  while (true) {
+    const { status, retryAfter } = await ask(url, agent).catch(describeFailure)
+    if (status === 200) outcome.answered += 1
+    else if (status === 'ECONNREFUSED' || (status === 503 && retryAfter !== undefined)) outcome.refused += 1
+    else outcome.lost.push(status)
+    if (status !== 200) break
   }
   agent.destroy()
 }
 
-function ask(
-  url: string,
-  agent: Agent
-): Promise<{ status: number | undefined; retryAfter: string | undefined }> {
+interface Answer {
+  status: number | string
+  retryAfter?: string | undefined
+}
+
+function describeFailure(error: NodeJS.ErrnoException): Answer {
+  return { status: error.code ?? String(error) }
+}
+
+function ask(url: string, agent: Agent): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'application/json' }
     const sent = request(`${url}/query`, { method: 'POST', headers, agent }, (response) => {
       response.resume()
       response.on('error', reject)
       response.on('end', () => {
-        resolve({ status: response.statusCode, retryAfter: response.headers['retry-after'] })
+        resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'] })
       })
     })
     sent.on('error', reject)

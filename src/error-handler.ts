@@ -1,0 +1,24 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { CALLER_GONE, HttpError, retryAfterS, toErrorBody } from './errors.ts'
+import { getCurrentTrace, getServerSpan } from './telemetry/server-span.ts'
+import { recordError } from './telemetry/traced.ts'
+
+/**
+ * Makes the one error handler: it logs everything, and tells the caller what is the caller's to know.
+ * @param countError is told the code of each error
+ */
+export function createErrorHandler(countError: (code: string) => void) {
+  return function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const traceId = getCurrentTrace()?.traceId
+    const body = toErrorBody(error, traceId ? `trace_id ${traceId}` : `reqId ${request.id}`)
+    countError(body.code)
+    const span = getServerSpan()
+    if (span && (body.statusCode >= 500 || body.statusCode === CALLER_GONE)) recordError(span, error)
+    if (error instanceof HttpError) request.log.info({ code: body.code }, error.message)
+    else if (body.statusCode >= 500) request.log.error({ err: error }, 'request failed')
+    else request.log.info({ code: body.code }, body.message)
+    const seconds = retryAfterS(error)
+    if (seconds !== undefined) reply.header('retry-after', seconds)
+    reply.code(body.statusCode).send(body)
+  }
+}
