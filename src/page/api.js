@@ -15,7 +15,7 @@ export class ApiError extends Error {
  * @param {string} path
  * @param {{ body?: object, headers?: Record<string, string>, isQuiet?: boolean, isTraced?: boolean }} [options]
  *   `isQuiet` never asks for the admin token: for what the page asks on its own. `isTraced` counts as the
- *   service's own traffic
+ *   service's own traffic; whatever else the page asks leaves no trace
  * @returns {Promise<any>} the answer's JSON
  * @throws {ApiError}
  */
@@ -38,7 +38,7 @@ async function send(method, path, { body, headers, isTraced }, token) {
     response = await fetch(path, {
       method,
       headers: {
-        ...(isTraced ? {} : { traceparent: createUnsampledParent() }),
+        ...(isTraced ? {} : { 'x-untraced': '1' }),
         ...(body ? { 'content-type': 'application/json' } : {}),
         ...(token === null ? {} : { authorization: `Bearer ${token}` }),
         ...headers
@@ -53,15 +53,4 @@ async function send(method, path, { body, headers, isTraced }, token) {
     throw new ApiError(response.status, answer.code ?? 'UNKNOWN', answer.message ?? response.statusText)
   }
   return answer
-}
-
-/** What the page asks about the service is not the service's traffic: its traces are not to be kept. */
-function createUnsampledParent() {
-  return `00-${randomHex(16)}-${randomHex(8)}-00`
-}
-
-function randomHex(bytes) {
-  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) =>
-    byte.toString(16).padStart(2, '0')
-  ).join('')
 }

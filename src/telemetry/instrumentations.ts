@@ -18,8 +18,12 @@ import { FORCED_ATTRIBUTE } from './sampler.ts'
 const untracedPaths =
   /^\/(?:$|(?:health|metrics|docs|openapi\.json|debug|diagnosis|page|favicon\.ico)(?:\/|$))/
 
-/** Health checks, scrapes, the page, the documentation and the diagnosis, which must not find itself. */
+/**
+ * Health checks, scrapes, the page, the documentation and the diagnosis, which must not find itself; and a GET
+ * that asks for it, as the page's do: looking at the service is not its traffic.
+ */
 function isUntraced(request: IncomingMessage): boolean {
+  if (request.method === 'GET' && request.headers['x-untraced'] === '1') return true
   const path = request.url?.split('?', 1)[0] ?? ''
   return untracedPaths.test(path)
 }

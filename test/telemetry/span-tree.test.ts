@@ -176,6 +176,14 @@ test('traceresponse carries the server span, sampled, forced, unsampled, refused
   sampler.rate = 1
 })
 
+test('a GET that only looks is neither traced nor counted; what asks for an answer is', async () => {
+  const countBefore = service.telemetry.requestCount.lastHour(Date.now())
+  const look = await fetch(`${service.url}/memory/stats`, { headers: { 'x-untraced': '1' } })
+  assert.equal(look.headers.get('traceresponse'), null)
+  assert.equal(service.telemetry.requestCount.lastHour(Date.now()), countBefore)
+  assert.match(parseTraceResponse((await ask({ 'x-untraced': '1' })).headers).traceId, /^[0-9a-f]{32}$/)
+})
+
 test("a caller's traceparent is honoured, its decision with it", async () => {
   const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
   const parentId = '00f067aa0ba902b7'
