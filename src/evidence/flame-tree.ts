@@ -4,13 +4,16 @@ import { type LineIndex, lineOfFrame } from './line-index.ts'
 import type { SourceTree } from './source-tree.ts'
 import type { SpanTree } from './span-tree.ts'
 
-/** The shape d3-flame-graph reads; `value` is ms that it took from the main thread, callees included. */
+/** The shape d3-flame-graph reads; times are ms with callees. */
 export interface FlameNode {
   name: string
   /** Relative path, for a frame of our own. */
   file?: string
   line?: number
+  /** What it took from the main thread. */
   value: number
+  /** How long it held the thread, which may have waited for a core. */
+  wall_ms: number
   children: FlameNode[]
 }
 
@@ -21,27 +24,36 @@ export function buildFlameTree(
   lines: LineIndex,
   sources: SourceTree
 ): FlameNode {
-  const root: FlameNode = { name: 'all requests', value: 0, children: [] }
+  const root: FlameNode = { name: 'all requests', value: 0, wall_ms: 0, children: [] }
   for (const sample of samples) {
     const span = tree.find(sample.spanId)
-    if (!span || sample.costMs === 0) continue
-    let node = grow(root, { name: span.name }, sample.costMs)
-    root.value += sample.costMs
+    if (!span || sample.wallMs === 0) continue
+    add(root, sample)
+    let node = grow(root, { name: span.name }, sample)
     for (let depth = sample.frames.length - 1; depth >= 0; depth--) {
-      node = grow(node, describeFrame(sample.frames, depth, lines, sources), sample.costMs)
+      node = grow(node, describeFrame(sample.frames, depth, lines, sources), sample)
     }
   }
   return root
 }
 
-function grow(parent: FlameNode, key: Pick<FlameNode, 'name' | 'file' | 'line'>, ms: number): FlameNode {
+function grow(
+  parent: FlameNode,
+  key: Pick<FlameNode, 'name' | 'file' | 'line'>,
+  sample: CpuSample
+): FlameNode {
   let child = parent.children.find((node) => node.name === key.name && node.line === key.line)
   if (!child) {
-    child = { ...key, value: 0, children: [] }
+    child = { ...key, value: 0, wall_ms: 0, children: [] }
     parent.children.push(child)
   }
-  child.value += ms
+  add(child, sample)
   return child
+}
+
+function add(node: FlameNode, { costMs, wallMs }: CpuSample): void {
+  node.value += costMs
+  node.wall_ms += wallMs
 }
 
 function describeFrame(frames: Frame[], depth: number, lines: LineIndex, sources: SourceTree) {

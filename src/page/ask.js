@@ -1,15 +1,25 @@
-/** One question, its answer, how long each stage took, and whether the answer helped. */
+/** One question, its answer, what it took and cost, and whether it helped. */
 import { call } from './api.js'
-import { copyCurl } from './copy-curl.js'
-import { byId, fill, h } from './dom.js'
-import { count, ms } from './format.js'
+import { copyCurls } from './copy-curl.js'
+import { byId, fill, h, progress } from './dom.js'
+import { count, ms, usd } from './format.js'
 import { emit, showSpan } from './state.js'
+import { showTrace } from './traces.js'
+import { renderVote } from './vote.js'
 
 const MAX_CHARACTERS = 1000
 const EXAMPLE = 'What are the compliance requirements?'
+let asked = 0
 
 export function startAskPanel() {
-  fill(byId('ask-tools'), copyCurl('POST', '/query', { query: EXAMPLE }))
+  fill(
+    byId('ask-tools'),
+    copyCurls(
+      ['POST', '/query', { query: EXAMPLE }],
+      ['POST', '/feedback', { trace_id: '<trace_id of an answer>', rating: 'up' }],
+      ['GET', '/feedback']
+    )
+  )
   const input = h('input', { id: 'ask-input', value: EXAMPLE, maxlength: MAX_CHARACTERS, required: true })
   const answer = h('div', { class: 'answer', 'aria-live': 'polite' })
   const form = h(
@@ -28,65 +38,46 @@ export function startAskPanel() {
   fill(byId('ask-body'), form, answer)
 }
 
+/** Only the last question's answer is shown, whichever comes last. */
 async function ask(query, place) {
-  fill(place, h('p', { class: 'quiet' }, 'Asking …'))
+  const turn = ++asked
+  fill(place, h('p', { class: 'quiet' }, 'Asking …'), progress('Waiting for the answer'))
+  let shown
   try {
     const body = { query, user_id: 'page' }
     const answer = await call('POST', '/query', { body, headers: { 'x-force-sample': '1' }, isTraced: true })
-    fill(place, ...renderAnswer(answer))
+    shown = renderAnswer(answer)
     emit('answer')
   } catch ({ message }) {
-    fill(place, h('p', { class: 'error' }, message))
+    shown = [h('p', { class: 'error' }, message)]
   }
+  if (turn === asked) fill(place, ...shown)
 }
 
 function renderAnswer({ response, stages, sources, usage, trace_id }) {
+  const cost = usage.cost_usd === null ? '' : `, ${usd(usage.cost_usd)}`
   return [
     h('blockquote', null, response),
     h(
       'p',
       { class: 'quiet' },
-      `From ${count(sources.length, 'document')} in ${count(usage.prompt_tokens, 'token')}: `,
-      ...stages.map(({ name, duration_ms }) => [
-        h('button', { type: 'button', class: 'link mono', onclick: () => showSpan(name) }, name),
-        ` ${ms(duration_ms)}\u2003`
-      ])
+      `From ${count(sources.length, 'document')} in ${count(usage.prompt_tokens, 'token')}${cost}. `,
+      h(
+        'button',
+        { type: 'button', class: 'link', onclick: () => void showTrace(trace_id) },
+        'Show its trace'
+      )
     ),
+    h('ul', { class: 'stages', 'aria-label': 'Stages' }, ...stages.map(renderStage)),
     renderVote(trace_id)
   ]
 }
 
-function renderVote(traceId) {
-  const status = h('span', { role: 'status', class: 'quiet' })
-  const vote = (rating, text) =>
-    h(
-      'button',
-      {
-        type: 'button',
-        'aria-pressed': 'false',
-        onclick: ({ currentTarget }) => void send(rating, currentTarget)
-      },
-      text
-    )
-
-  async function send(rating, button) {
-    try {
-      await call('POST', '/feedback', { body: { trace_id: traceId, rating } })
-      for (const each of button.parentElement.querySelectorAll('button')) {
-        each.setAttribute('aria-pressed', String(each === button))
-      }
-      status.textContent = 'Recorded with its trace.'
-    } catch ({ code, message }) {
-      status.textContent =
-        code === 'NOT_FOUND' ? 'This version of the service takes no feedback yet.' : message
-    }
-  }
-
+function renderStage({ name, duration_ms }) {
   return h(
-    'div',
-    { class: 'actions', role: 'group', 'aria-label': 'Did it help?' },
-    vote('up', 'Helpful'),
-    vote('down', 'Not helpful'),
-    status
+    'li',
+    null,
+    h('button', { type: 'button', class: 'link mono', onclick: () => showSpan(name) }, name),
+    h('span', { class: 'number' }, ` ${ms(duration_ms)}`)
   )
 }

@@ -13,15 +13,6 @@ export function h(tag, props, ...children) {
   return element
 }
 
-const SVG = 'http://www.w3.org/2000/svg'
-
-export function svg(tag, props, ...children) {
-  const element = document.createElementNS(SVG, tag)
-  setProps(element, props ?? {})
-  element.append(...children)
-  return element
-}
-
 function setProps(element, props) {
   for (const [name, value] of Object.entries(props)) {
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value)
@@ -58,6 +49,11 @@ export function fill(element, ...children) {
 
 export function empty(...children) {
   return h('p', { class: 'empty' }, ...children)
+}
+
+/** For what takes seconds and cannot say how far it is. */
+export function progress(label) {
+  return h('progress', { 'aria-label': label })
 }
 
 export function scrollTo(element) {

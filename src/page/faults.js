@@ -1,21 +1,21 @@
 /** The planted faults: what each simulates, where it stands, and its switch. */
 import { call } from './api.js'
-import { copyCurl } from './copy-curl.js'
+import { copyCurl, copyCurls } from './copy-curl.js'
 import { renderDifference } from './difference.js'
 import { byId, empty, fill, h } from './dom.js'
+import { findFault, measuredCosts, measuredSwitch } from './fault-effect.js'
 import { ms } from './format.js'
 import { run } from './run.js'
 import { emit, on, state } from './state.js'
 
-/** A hot line stands at most so far from its fault's comment: within the innermost hot loop. */
-const MAX_LINES_APART = 8
-
 let failure = ''
 
 export function startFaultsPanel() {
+  fill(byId('faults-tools'), copyCurls(['GET', '/faults'], ['PUT', '/faults', { enabled: false }]))
   on('faults', paint)
   on('record', paint)
   on('run', paint)
+  on('leak-check', paint)
 }
 
 export async function loadFaults() {
@@ -31,11 +31,8 @@ function setFaults(faults) {
 }
 
 /** @returns the planted fault that a finding has found, if it is one */
-export function findFault({ file, line }) {
-  const distance = (fault) => Math.abs(fault.line - line)
-  return state.faults
-    .filter((fault) => fault.file === file && distance(fault) <= MAX_LINES_APART)
-    .sort((a, b) => distance(a) - distance(b))[0]
+export function faultOf(finding) {
+  return findFault(finding, state.faults)
 }
 
 /** @param {string} place where it stands: one fault has a switch in several places */
@@ -71,34 +68,30 @@ async function change(path, enabled) {
 
 function paint() {
   const { faults } = state
-  paintTools(faults)
   fill(byId('difference'), renderDifference())
   fill(
     byId('faults-body'),
     failure !== '' && h('p', { class: 'error', role: 'alert' }, failure),
-    faults.length === 0 ? empty('The switches are shown when the service answers.') : renderList(faults),
+    ...(faults.length === 0
+      ? [empty('The switches are shown when the service answers.')]
+      : [renderAllSwitches(faults), renderList(faults)]),
     state.hasSwitched && renderNextStep()
   )
 }
 
-function paintTools(faults) {
-  fill(
-    byId('faults-tools'),
-    ...[false, true].map((enabled) =>
-      h(
-        'button',
-        {
-          type: 'button',
-          class: 'link',
-          'data-key': `all ${enabled}`,
-          disabled: faults.every((fault) => fault.enabled === enabled),
-          onclick: () => void change('/faults', enabled)
-        },
-        enabled ? 'All on' : 'All off'
-      )
-    ),
-    copyCurl('PUT', '/faults', { enabled: false })
-  )
+function renderAllSwitches(faults) {
+  const renderAll = (enabled, text) =>
+    h(
+      'button',
+      {
+        type: 'button',
+        'data-key': `all ${enabled}`,
+        disabled: faults.every((fault) => fault.enabled === enabled),
+        onclick: () => void change('/faults', enabled)
+      },
+      text
+    )
+  return h('div', { class: 'actions' }, renderAll(false, 'All off'), renderAll(true, 'All on'))
 }
 
 function renderList(faults) {
@@ -116,21 +109,30 @@ function renderFault(fault) {
       h('p', null, `Simulates ${fault.simulates}.`),
       h(
         'p',
-        { class: 'quiet' },
+        { class: 'fault-facts quiet' },
         h('span', { class: 'mono' }, `${fault.file}:${fault.line}`),
-        costInLastRun(fault)
+        describeEffect(fault)
       )
-    )
+    ),
+    copyCurl('PUT', `/faults/${fault.name}`, { enabled: !fault.enabled })
   )
 }
 
-function costInLastRun(fault) {
-  const found = state.record?.findings.filter(
-    (finding) => finding.severity === 'fault' && findFault(finding)?.name === fault.name
-  )
-  const costMs = found?.reduce((sum, { cost_ms_per_request }) => sum + (cost_ms_per_request ?? 0), 0) ?? 0
-  if (costMs > 0) return h('span', { class: 'effect' }, ` · ${ms(costMs)} per request in the last run`)
-  return state.record && fault.enabled && ' · nothing found in the last run'
+function describeEffect(fault) {
+  const switched = measuredSwitch(state)
+  if (switched?.name === fault.name) {
+    const text = `switching it ${fault.enabled ? 'on' : 'off'} made a request ${ms(Math.abs(switched.changeMs))}`
+    return h('span', { class: 'effect' }, `${text} ${switched.changeMs < 0 ? 'faster' : 'slower'}`)
+  }
+  const costs = measuredCosts(fault, state)
+  if (costs.length > 0)
+    return h(
+      'span',
+      { class: 'effect' },
+      state.record ? `${costs.join(', ')}, as last measured` : costs.join(', ')
+    )
+  if (!state.record) return fault.enabled && 'its effect is shown after a run'
+  return fault.enabled && 'not among the findings: switch it off alone and run again to see what it costs'
 }
 
 function renderNextStep() {

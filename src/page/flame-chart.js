@@ -66,15 +66,15 @@ export function drawFlameGraph(container, frames, { isDifference, describe, onPo
 }
 
 function kindOfFrame({ data, depth, parent }) {
-  if (data.file !== undefined) return data.value > data.totalMs / 2 ? 'hot' : 'own'
+  if (data.file !== undefined) return data.value > data.total / 2 ? 'hot' : 'own'
   const isSpan = depth === 0 || (depth === 1 && parent.data.name === 'all requests')
   return isSpan ? 'span' : 'library'
 }
 
-function kindOfChange({ beforeMs, afterMs }) {
-  const share = Math.abs(afterMs - beforeMs) / Math.max(beforeMs, afterMs, 0.001)
+function kindOfChange({ before, after }) {
+  const share = Math.abs(after - before) / Math.max(before, after, 0.001)
   if (share < 0.1) return 'same'
-  return afterMs < beforeMs ? 'saved' : 'added'
+  return after < before ? 'saved' : 'added'
 }
 
 /** One tab stop for the whole graph: within it the arrows move, as in any tree. */

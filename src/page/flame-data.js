@@ -1,9 +1,9 @@
 /**
- * From a diagnosis' flame tree to the frames that are drawn. Pure: no document, no network.
+ * From a flame tree to the frames that are drawn. Pure: no document, no network.
  *
- * A node of the tree is `{ name, file?, line?, value, children }`, `value` in ms of the whole window with its
- * callees. A frame is `{ name, file?, line?, totalMs, value, children }`: both in ms per request, `value` its own
- * part only, as d3-flame-graph's `selfValue(true)` reads it.
+ * A node of the tree is `{ name, file?, line?, value, children }`, `value` with its callees; a diagnosis' nodes are in
+ * ms of the whole window and have their `wall_ms` too. A frame is `{ name, file?, line?, total, value, children }`:
+ * both per request, `value` its own part only, as d3-flame-graph's `selfValue(true)` reads it.
  */
 
 /** A frame that hands on this much of its time to one callee only passes the call on. */
@@ -12,6 +12,11 @@ const PASSES_ON = 0.95
 /** @returns the span names of a tree, the heaviest first */
 export function listSpans(tree) {
   return tree.children.toSorted((a, b) => b.value - a.value).map(({ name }) => name)
+}
+
+/** @returns the tree with the time that the thread was held as its values, in place of what it was used */
+export function byWallTime({ wall_ms, children, ...node }) {
+  return { ...node, value: wall_ms, children: children.map(byWallTime) }
 }
 
 /**
@@ -34,9 +39,9 @@ function toFrame({ name, file, line, value, children }, requests) {
     name,
     file,
     line,
-    totalMs: value / requests,
+    total: value / requests,
     value: Math.max(value - callees, 0) / requests,
-    children: children.map((child) => toFrame(child, requests)).sort((a, b) => b.totalMs - a.totalMs)
+    children: children.map((child) => toFrame(child, requests)).sort((a, b) => b.total - a.total)
   }
 }
 
@@ -80,7 +85,7 @@ function mergeSame(nodes) {
 }
 
 /**
- * Two frame trees in one, each frame with `beforeMs` and `afterMs`, as wide as the larger of its own parts.
+ * Two frame trees in one, each frame with its total `before` and `after`, as wide as the larger of its own parts.
  * Matched by function and file: lines move when code is mended.
  */
 export function unite(before, after) {
@@ -94,11 +99,11 @@ export function unite(before, after) {
     name: either.name,
     file: either.file,
     line: either.line,
-    beforeMs: before?.totalMs ?? 0,
-    afterMs: after?.totalMs ?? 0,
+    before: before?.total ?? 0,
+    after: after?.total ?? 0,
     value,
-    totalMs: value + children.reduce((sum, child) => sum + child.totalMs, 0),
-    children: children.sort((a, b) => b.totalMs - a.totalMs)
+    total: value + children.reduce((sum, child) => sum + child.total, 0),
+    children: children.sort((a, b) => b.total - a.total)
   }
 }
 
@@ -115,7 +120,7 @@ function mergeFrames(frames) {
   return {
     ...frames[0],
     value: frames.reduce((sum, { value }) => sum + value, 0),
-    totalMs: frames.reduce((sum, { totalMs }) => sum + totalMs, 0),
+    total: frames.reduce((sum, { total }) => sum + total, 0),
     children: frames.flatMap(({ children }) => children)
   }
 }

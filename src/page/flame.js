@@ -1,13 +1,13 @@
 /** The flame graph: one span or all, one's own code or all frames, this run, the one before, or the difference. */
-import { copyCurl } from './copy-curl.js'
+import { copyCurls } from './copy-curl.js'
 import { byId, empty, fill, h } from './dom.js'
 import { drawFlameGraph } from './flame-chart.js'
-import { listSpans, toFrames, unite } from './flame-data.js'
+import { byWallTime, listSpans, toFrames, unite } from './flame-data.js'
 import { ms, percent, signedMs } from './format.js'
 import { renderLegend } from './legend.js'
 import { on, showSpan, state } from './state.js'
 
-const view = { run: 'last', isOwnOnly: true, search: '' }
+const view = { run: 'last', time: 'cpu', isOwnOnly: true, search: '' }
 let chart
 
 export function startFlamePanel() {
@@ -27,7 +27,7 @@ export function startFlamePanel() {
 
 function paint() {
   const { record } = state
-  fill(byId('flame-tools'), record && copyCurl('GET', `/diagnosis/${record.id}`))
+  fill(byId('flame-tools'), copyCurls(...listCalls()))
   if (!record) {
     fill(byId('flame-body'), empty('The flame graph is drawn from a diagnosis: run one above.'))
     return
@@ -38,22 +38,32 @@ function paint() {
   draw(canvas, details)
 }
 
+function listCalls() {
+  const { record, previous, span } = state
+  const filter = span === '' ? '' : `&span=${encodeURIComponent(span)}`
+  return [
+    ['GET', `/debug/pprof/profile?seconds=10${filter}`],
+    ...(record ? [['GET', `/diagnosis/${record.id}`]] : []),
+    ...(previous ? [['GET', `/diagnosis/compare?before=${previous.id}&after=${record.id}`]] : [])
+  ]
+}
+
 function draw(canvas, details) {
   const frames = pickFrames()
-  if (frames.totalMs === 0) {
+  if (frames.total === 0) {
     fill(
       canvas,
       empty(`No CPU sample fell into ${state.span || 'any span'} in this run: it waits, or is too quick.`)
     )
     return
   }
-  const rest = describe(frames, frames.totalMs)
+  const rest = describe(frames, frames.total)
   details.textContent = rest
   chart = drawFlameGraph(canvas, frames, {
     isDifference: view.run === 'difference',
-    describe: (frame) => describe(frame, frames.totalMs),
+    describe: (frame) => describe(frame, frames.total),
     onPoint: (frame) => {
-      details.textContent = frame ? describe(frame, frames.totalMs) : rest
+      details.textContent = frame ? describe(frame, frames.total) : rest
     }
   })
   if (view.search !== '') chart.search(view.search)
@@ -77,7 +87,7 @@ function pickFrames() {
 
 function framesOf({ flame, window, findings }) {
   const files = findings.flatMap(({ chain }) => chain.map(({ file }) => file))
-  return toFrames(flame, {
+  return toFrames(view.time === 'wall' ? byWallTime(flame) : flame, {
     requests: window.requests,
     span: state.span,
     ...(view.isOwnOnly ? { keptFiles: new Set(files) } : {})
@@ -85,11 +95,11 @@ function framesOf({ flame, window, findings }) {
 }
 
 function describe(frame, wholeMs) {
-  if (frame.beforeMs !== undefined) {
-    const change = frame.afterMs - frame.beforeMs
-    return `${frame.name}: ${ms(frame.beforeMs)} before, ${ms(frame.afterMs)} now (${signedMs(change)}) per request`
+  if (frame.before !== undefined) {
+    const change = frame.after - frame.before
+    return `${frame.name}: ${ms(frame.before)} before, ${ms(frame.after)} now (${signedMs(change)}) per request`
   }
-  return `${frame.name}: ${ms(frame.totalMs)} per request (${percent(frame.totalMs / wholeMs)}), ${ms(frame.value)} of it itself`
+  return `${frame.name}: ${ms(frame.total)} per request (${percent(frame.total / wholeMs)}), ${ms(frame.value)} of that in itself`
 }
 
 function renderControls(record) {
@@ -100,7 +110,8 @@ function renderControls(record) {
     renderSpanSelect(record),
     h('label', { for: 'flame-search' }, 'Search'),
     renderSearch(),
-    state.previous && renderRunChoice(),
+    renderChoice('time', 'Which time', TIMES, TIME_TITLES),
+    state.previous && renderChoice('run', 'Which run', RUNS),
     h(
       'label',
       { class: 'check' },
@@ -144,24 +155,29 @@ function renderSearch() {
 }
 
 const RUNS = { last: 'This run', before: 'Run before', difference: 'Difference' }
+const TIMES = { cpu: 'CPU', wall: 'Wall' }
+const TIME_TITLES = {
+  cpu: 'Time a core worked for it',
+  wall: 'Time the main thread was held, waits for a core included'
+}
 
-function renderRunChoice() {
+function renderChoice(name, legend, texts, titles = {}) {
   return h(
     'fieldset',
     { class: 'choice' },
-    h('legend', { class: 'visually-hidden' }, 'Which run'),
-    ...Object.entries(RUNS).map(([value, text]) =>
+    h('legend', { class: 'visually-hidden' }, legend),
+    ...Object.entries(texts).map(([value, text]) =>
       h(
         'label',
-        null,
+        { title: titles[value] },
         h('input', {
           type: 'radio',
-          name: 'run',
+          name: `flame ${name}`,
           value,
-          'data-key': `run ${value}`,
-          checked: view.run === value,
+          'data-key': `${name} ${value}`,
+          checked: view[name] === value,
           onchange: () => {
-            view.run = value
+            view[name] = value
             paint()
           }
         }),

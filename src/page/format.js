@@ -1,11 +1,18 @@
 /** Numbers as people read them. */
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 const oneDigit = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 })
+const usdDigits = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 })
 
 /** 634.2 → `634`, 4.13 → `4.1`, 0.02 → `0` */
 export function number(value) {
   const size = Math.abs(value)
   return size >= 10 || size < 0.05 ? whole.format(value) : oneDigit.format(value)
+}
+
+/** How often: 41 → `41 times`, 1 → `once`, 1.5 → `1.5 times` */
+export function times(n) {
+  if (n === 1) return 'once'
+  return `${Number.isInteger(n) ? whole.format(n) : number(n)} times`
 }
 
 export function ms(value) {
@@ -14,6 +21,18 @@ export function ms(value) {
 
 export function mb(value) {
   return `${oneDigit.format(value)} MB`
+}
+
+/** @param {number} bytes → `812 B`, `48 KB`, `1.3 MB` */
+export function size(bytes) {
+  if (Math.abs(bytes) < 1024) return `${whole.format(bytes)} B`
+  if (Math.abs(bytes) < 1024 ** 2) return `${number(bytes / 1024)} KB`
+  return mb(bytes / 1024 ** 2)
+}
+
+/** 0.05612 → `$0.0561` */
+export function usd(value) {
+  return `$${usdDigits.format(value)}`
 }
 
 /** @param {number} share 0..1 */
@@ -30,7 +49,12 @@ export function change(before, after) {
 }
 
 export function signedMs(value) {
-  return `${value < 0 ? '−' : '+'}${ms(Math.abs(value))}`
+  return signed(value, ms)
+}
+
+/** @param {(size: number) => string} format of what has no sign */
+export function signed(value, format) {
+  return `${value < 0 ? '−' : '+'}${format(Math.abs(value))}`
 }
 
 export function count(n, noun) {

@@ -1,8 +1,9 @@
 /** What a leak check found: the verdict, the variable, the line, and the proof. */
 import { h } from './dom.js'
 import { renderFacts } from './facts.js'
-import { findFault, renderSwitch } from './faults.js'
-import { count, mb, number } from './format.js'
+import { parsePlace } from './fault-effect.js'
+import { faultOf, renderSwitch } from './faults.js'
+import { count, mb, number, size } from './format.js'
 import { renderPlot } from './plot.js'
 
 const CONCLUSIONS = {
@@ -15,6 +16,7 @@ const SHOWN_TYPES = 3
 
 /** @param {object} check what POST /memory/leak-check answered */
 export function renderLeakCheck(check) {
+  const { history_mb, iterations_run } = check
   return h(
     'article',
     { class: `check-result ${check.verdict}`, 'aria-label': 'Leak check' },
@@ -22,13 +24,15 @@ export function renderLeakCheck(check) {
     h('p', { class: 'quiet' }, check.reason),
     check.leak_detected && renderFacts(collectFacts(check)),
     check.proof && h('p', null, describeProof(check.proof)),
-    renderPlot(
-      check.history_mb,
-      `Heap and external memory over ${count(check.iterations_run, 'iteration')}, after each collection`
-    ),
+    renderPlot({
+      x: history_mb.map((_, index) => (index / (history_mb.length - 1)) * iterations_run),
+      isTime: false,
+      series: [{ kind: 'heap', text: 'heap', values: history_mb }],
+      caption: `Heap and external memory over ${count(iterations_run, 'iteration')}, after each collection`
+    }),
     h(
       'p',
-      { class: 'quiet' },
+      { class: 'footnote quiet' },
       `Judged: ${check.judged}. It took ${number(check.cost.duration_ms / 1000)} s in a process of its own.`
     ),
     renderFaultSwitch(check)
@@ -40,7 +44,7 @@ function collectFacts(check) {
   return {
     'Kept by': check.retained_by ?? 'unknown',
     'Put there by': check.allocated_at ?? 'unknown',
-    'Each time': `${number(check.growth_bytes_per_iteration / 1024)} KB`,
+    'Each query': size(check.growth_bytes_per_iteration),
     ...(types.length > 0 ? { 'What grows': types.join(', ') } : {})
   }
 }
@@ -53,7 +57,7 @@ function describeProof({ cleared, freed_mb, predicted_mb, ratio }) {
 }
 
 function renderFaultSwitch({ allocated_at }) {
-  const [, file, line] = /^(.*):(\d+)$/.exec(allocated_at ?? '') ?? []
-  const fault = file && findFault({ file, line: Number(line) })
+  const place = parsePlace(allocated_at)
+  const fault = place && faultOf(place)
   return fault && h('footer', { class: 'actions' }, renderSwitch(fault, 'leak'))
 }

@@ -1,7 +1,7 @@
 /** Starts the panels and keeps them up to date without a reload. */
 import { call } from './api.js'
 import { startAskPanel } from './ask.js'
-import { byId, h } from './dom.js'
+import { byId, fill, h } from './dom.js'
 import { loadFaults, startFaultsPanel } from './faults.js'
 import { startFlamePanel } from './flame.js'
 import { duration } from './format.js'
@@ -9,13 +9,14 @@ import { loadMemory, startMemoryPanel } from './memory.js'
 import { showLastRecords, showRecord } from './records.js'
 import { startRunPanel } from './run.js'
 import { emit, on, state } from './state.js'
+import { loadStatements, startStatementsPanel } from './statements.js'
 import { loadTelemetry, startTelemetryPanel } from './telemetry.js'
-import { loadTraces, setJaegerUrl, startTracesPanel } from './traces.js'
+import { loadTraces, startTracesPanel } from './traces.js'
 import { startVerdictPanel } from './verdict.js'
 
 /** Asked without a trace, so that it costs next to nothing. */
 const PULSE_MS = 3_000
-/** The panels' own calls count as requests of the service: seldom, and never while a diagnosis counts requests. */
+/** Never while a diagnosis watches: the panels' calls take some of the thread that it measures. */
 const PANELS_MS = 15_000
 
 let panelsDueAt = 0
@@ -28,10 +29,12 @@ function start() {
   startFlamePanel()
   startTracesPanel()
   startMemoryPanel()
+  startStatementsPanel()
   startTelemetryPanel()
   startAskPanel()
   on('record', () => void refreshPanels())
   on('answer', () => void refreshPanels())
+  on('feedback', () => void loadTraces().catch(() => {}))
   document.addEventListener('visibilitychange', () => void (document.hidden || pulse()))
   void beat()
 }
@@ -42,23 +45,26 @@ async function beat() {
 }
 
 async function pulse() {
-  try {
-    paintService(await readHealth())
-    setReachable(true)
-  } catch {
-    setReachable(false)
-    return
-  }
+  const isReachable = await isLive()
+  setReachable(isReachable)
+  if (!isReachable) return
   // The first calls may ask for the admin token; later ones only use it.
   const answer = await call('GET', '/diagnosis', { isQuiet: hasRecords }).catch(paintRefusal)
   if (answer && !state.isRunning) await followDiagnoses(answer)
   if (Date.now() >= panelsDueAt && !state.isRunning && !answer?.running) await refreshPanels()
 }
 
-/** Not by `call`: a database that is down answers 503, and the service is up all the same. */
-async function readHealth() {
+async function isLive() {
+  return fetch('/health/live').then(
+    ({ ok }) => ok,
+    () => false
+  )
+}
+
+/** Not by `call`: a database that is down answers 503, and says so in the same shape. */
+async function loadService() {
   const response = await fetch('/health')
-  return response.json()
+  paintService(await response.json())
 }
 
 /** A diagnosis that someone else started appears here as well. */
@@ -81,9 +87,15 @@ function paintRefusal({ code, message }) {
 async function refreshPanels() {
   panelsDueAt = Date.now() + PANELS_MS
   const config = await call('GET', '/apm/config', { isQuiet: true }).catch(() => undefined)
-  if (config) setJaegerUrl(config.otlp_endpoint === null ? undefined : config.jaeger_ui_url)
   // What one panel is refused must not keep the others from being shown.
-  await Promise.allSettled([loadFaults(), loadTraces(), loadMemory(), config && loadTelemetry(config)])
+  await Promise.allSettled([
+    loadService(),
+    loadFaults(),
+    loadTraces(config),
+    loadMemory(),
+    loadStatements(),
+    config && loadTelemetry(config)
+  ])
 }
 
 function setReachable(isReachable) {
@@ -91,12 +103,17 @@ function setReachable(isReachable) {
   state.isReachable = isReachable
   const outage = byId('outage')
   outage.hidden = isReachable
-  outage.textContent = isReachable
-    ? ''
-    : 'The service does not answer. Start it with npm start: this page goes on by itself. What you see is from before.'
+  fill(outage, ...(isReachable ? [] : renderOutage()))
   document.body.classList.toggle('stale', !isReachable)
   if (isReachable) panelsDueAt = 0
   emit('reach')
+}
+
+function renderOutage() {
+  return [
+    'The service does not answer. Start it with npm start: this page goes on by itself. What you see is from before. ',
+    h('button', { type: 'button', onclick: () => void pulse() }, 'Try now')
+  ]
 }
 
 function paintService({ service, environment, version, uptime_s, database }) {

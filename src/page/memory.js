@@ -1,43 +1,51 @@
 /** What the process holds, whether it grows, and the check that names what leaks. */
 import { call } from './api.js'
-import { copyCurl } from './copy-curl.js'
-import { byId, empty, fill, h } from './dom.js'
+import { copyCurls } from './copy-curl.js'
+import { byId, empty, fill, h, progress } from './dom.js'
 import { renderFacts } from './facts.js'
 import { mb, number } from './format.js'
 import { renderLeakCheck } from './leak-check.js'
 import { renderPlot } from './plot.js'
-import { on } from './state.js'
+import { emit, on, state } from './state.js'
 
 const LEAK_CHECK_ITERATIONS = 10
 /** Half an hour of polls. */
 const MAX_POINTS = 120
-const view = { stats: undefined, points: [], check: undefined, isChecking: false, note: '' }
+const view = { stats: undefined, points: [], isChecking: false, note: '' }
 
 export function startMemoryPanel() {
-  fill(byId('memory-tools'), copyCurl('POST', '/memory/leak-check', { iterations: LEAK_CHECK_ITERATIONS }))
+  const iterations = LEAK_CHECK_ITERATIONS
+  fill(
+    byId('memory-tools'),
+    copyCurls(
+      ['GET', '/memory/stats'],
+      ['POST', '/memory/leak-check', { iterations }],
+      ['DELETE', '/memory/document-cache'],
+      ['GET', '/debug/pprof/heap']
+    )
+  )
   on('faults', paint)
   paint()
-}
-
-function describePoints(points) {
-  return `Heap in use since this page was opened: ${mb(points[0])}, now ${mb(points.at(-1))}`
 }
 
 export async function loadMemory() {
   const { memory_stats } = await call('GET', '/memory/stats', { isQuiet: true })
   view.stats = memory_stats
-  view.points = [...view.points, memory_stats.current_mb].slice(-MAX_POINTS)
+  const point = { atS: Date.now() / 1000, mb: memory_stats.current_mb }
+  view.points = [...view.points, point].slice(-MAX_POINTS)
   paint()
 }
 
 async function checkForLeaks() {
+  if (view.isChecking) return
   Object.assign(view, { isChecking: true, note: '' })
   paint()
   try {
     const body = { iterations: LEAK_CHECK_ITERATIONS }
-    view.check = (await call('POST', '/memory/leak-check', { body })).leak_check
-  } catch ({ code, message }) {
-    view.note = code === 'NOT_FOUND' ? 'This version of the service has no leak check.' : message
+    state.leakCheck = (await call('POST', '/memory/leak-check', { body })).leak_check
+    emit('leak-check')
+  } catch ({ message }) {
+    view.note = message
   }
   view.isChecking = false
   paint()
@@ -55,7 +63,7 @@ async function emptyCache() {
 }
 
 function paint() {
-  const { stats, check, note } = view
+  const { stats } = view
   if (!stats) {
     fill(byId('memory-body'), empty('Shown when the service answers.'))
     return
@@ -63,40 +71,58 @@ function paint() {
   fill(
     byId('memory-body'),
     h('p', { class: 'conclusion small' }, judge(stats)),
-    renderPlot(view.points, describePoints(view.points)),
+    renderHeap(view.points),
     renderStats(stats),
-    check && renderLeakCheck(check),
-    h(
-      'div',
-      { class: 'actions' },
-      h(
-        'button',
-        {
-          type: 'button',
-          'data-key': 'check',
-          'aria-disabled': String(view.isChecking),
-          onclick: startCheck
-        },
-        view.isChecking ? 'Checking …' : 'Check for leaks'
-      ),
-      h(
-        'button',
-        { type: 'button', 'data-key': 'empty', onclick: () => void emptyCache() },
-        'Empty the document cache'
-      ),
-      h('span', { role: 'status', class: 'quiet' }, note)
-    )
+    state.leakCheck && renderLeakCheck(state.leakCheck),
+    renderActions()
   )
 }
 
-function startCheck() {
-  if (!view.isChecking) void checkForLeaks()
+function renderActions() {
+  return h(
+    'div',
+    { class: 'actions' },
+    h(
+      'button',
+      {
+        type: 'button',
+        'data-key': 'check',
+        'aria-disabled': String(view.isChecking),
+        onclick: () => void checkForLeaks()
+      },
+      view.isChecking ? 'Checking …' : 'Check for leaks'
+    ),
+    h(
+      'button',
+      { type: 'button', 'data-key': 'empty', onclick: () => void emptyCache() },
+      'Empty the document cache'
+    ),
+    view.isChecking && progress('Leak check'),
+    h(
+      'span',
+      { role: 'status', class: 'quiet' },
+      view.isChecking ? 'Running queries in a process of its own: up to ten seconds.' : view.note
+    )
+  )
 }
 
 function judge({ alerts, growth_mb_per_hour: growth }) {
   if (alerts.length > 0) return `Growing: ${alerts.join('; ')}`
   if (!growth.reliable) return 'Too early to tell whether the heap grows; the leak check tells at once.'
-  return `No alert: the heap changes by ${number(growth.low)} to ${number(growth.high)} MB an hour.`
+  return (
+    `No alert: what collections leave grows by ${number(growth.estimate)} MB an hour ` +
+    `(95 % sure: ${number(growth.low)} to ${number(growth.high)}).`
+  )
+}
+
+function renderHeap(points) {
+  if (points.length < 2) return null
+  return renderPlot({
+    x: points.map(({ atS }) => atS),
+    isTime: true,
+    series: [{ kind: 'heap', text: 'heap in use', values: points.map(({ mb }) => mb) }],
+    caption: `Heap in use since this page was opened: ${mb(points[0].mb)}, now ${mb(points.at(-1).mb)}`
+  })
 }
 
 function renderStats(stats) {

@@ -19,7 +19,9 @@ export async function showLastRecords([last, before]) {
 
 async function setRecords(record, previous) {
   const comparison = previous && (await compare(previous.id, record.id))
+  const [faultsBefore, faultsAfter] = [state.faultsAfter, state.faultsOfRun]
   Object.assign(state, { record, previous: comparison && previous, comparison, hasSwitched: false })
+  Object.assign(state, { faultsBefore, faultsAfter })
   emit('record')
 }
 

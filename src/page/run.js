@@ -23,6 +23,7 @@ export function startRunPanel() {
 export async function run() {
   if (state.isRunning) return
   setRunning(true)
+  state.faultsOfRun = state.faults
   say('Opening the window …')
   const timer = setInterval(tick, 250)
   try {
@@ -34,6 +35,7 @@ export async function run() {
     say(explain(error))
   } finally {
     clearInterval(timer)
+    state.faultsOfRun = undefined
     setRunning(false)
   }
 }
@@ -47,7 +49,10 @@ async function diagnoseSampleQueries() {
     isOver = true
   })
   // A request that came before the window would not count.
-  untilWindowIsOpen(() => isOver).then(() => sendQueries(queries, { isOver: () => isOver, onAnswer }))
+  untilWindowIsOpen(() => isOver)
+    .then(() => sendQueries(queries, { isOver: () => isOver, onAnswer }))
+    // Those that were under way when the window closed have left their traces by now.
+    .then(() => emit('answer'))
   return (await diagnosis).id
 }
 

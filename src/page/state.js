@@ -6,6 +6,12 @@ export const state = {
   previous: undefined,
   comparison: undefined,
   faults: [],
+  /** The faults as they were in the run before and in this one; unknown for runs that this page did not start. */
+  faultsBefore: undefined,
+  faultsAfter: undefined,
+  faultsOfRun: undefined,
+  /** What the last leak check on this page found. */
+  leakCheck: undefined,
   isRunning: false,
   isReachable: true,
   /** The span that the flame graph shows alone; empty for all. */
@@ -15,7 +21,7 @@ export const state = {
 const listeners = new Map()
 
 /**
- * @param {'record' | 'faults' | 'run' | 'reach' | 'span' | 'search' | 'answer'} topic
+ * @param {'record' | 'faults' | 'run' | 'reach' | 'span' | 'search' | 'answer' | 'feedback' | 'leak-check'} topic
  * @param {(value?: unknown) => void} listener
  */
 export function on(topic, listener) {

@@ -1,43 +1,60 @@
-/** How many traces are kept, what becomes of them, and what that costs. */
+/** How many traces are kept, what becomes of them, what observing costs the service, and what its answers cost. */
 import { call } from './api.js'
-import { copyCurl } from './copy-curl.js'
+import { copyCurls } from './copy-curl.js'
+import { renderCosts } from './costs.js'
 import { byId, empty, fill, h } from './dom.js'
 import { renderFacts } from './facts.js'
-import { percent } from './format.js'
+import { percent, usd } from './format.js'
 
 export function startTelemetryPanel() {
-  fill(byId('telemetry-tools'), copyCurl('GET', '/apm/metrics'))
+  fill(
+    byId('telemetry-tools'),
+    copyCurls(['GET', '/apm/metrics'], ['GET', '/apm/config'], ['GET', '/costs'], ['GET', '/metrics'])
+  )
   fill(byId('telemetry-body'), empty('Shown when the service answers.'))
 }
 
 /** @param {object} config what GET /apm/config answered */
 export async function loadTelemetry(config) {
-  const metrics = await call('GET', '/apm/metrics', { isQuiet: true })
+  const [metrics, costs] = await Promise.all([
+    call('GET', '/apm/metrics', { isQuiet: true }),
+    call('GET', '/costs', { isQuiet: true })
+  ])
   fill(
     byId('telemetry-body'),
     config.tracing_enabled
       ? null
       : h('p', { class: 'error' }, 'Tracing is off: start with TRACING_ENABLED=true.'),
-    renderFacts(collectFacts(metrics)),
+    renderFacts(collectFacts(metrics, config)),
+    renderWarnings(metrics),
     metrics.backends.length > 0
       ? renderBackends(metrics.backends)
       : empty(
           'Traces stay in this process. To send them: OTEL_EXPORTER_OTLP_ENDPOINT for Jaeger, DD_TRACE_AGENT_URL for Datadog.'
-        )
+        ),
+    renderCosts(costs)
   )
 }
 
-function collectFacts({ sampling, profiler_overhead_pct, estimated_monthly_cost_usd }) {
+function collectFacts(
+  { sampling, profiler, profiler_overhead_pct, estimated_monthly_cost_usd },
+  { datadog }
+) {
   return {
-    'New traces kept': percent(sampling.effective_rate),
+    'Of new requests traced': percent(sampling.effective_rate),
     'Requests in the last hour': String(sampling.requests_last_hour),
-    ...(profiler_overhead_pct === undefined
-      ? {}
-      : { 'Profiler, of one core': percent(profiler_overhead_pct / 100) }),
-    ...(estimated_monthly_cost_usd === undefined
-      ? {}
-      : { 'Estimated cost a month': `$${estimated_monthly_cost_usd}` })
+    'Profiler, of one core':
+      profiler_overhead_pct === undefined ? describeProfiler(profiler) : percent(profiler_overhead_pct / 100),
+    ...(datadog.agent_url === null ? {} : { 'Datadog, a month': usd(estimated_monthly_cost_usd) })
   }
+}
+
+function describeProfiler({ running }) {
+  return running ? 'runs; not measured here' : 'off'
+}
+
+function renderWarnings({ monthly_cost }) {
+  return monthly_cost.warnings.map((text) => h('p', { class: 'error' }, text))
 }
 
 const COLUMNS = ['started', 'exported', 'failed', 'dropped', 'pending']

@@ -6,7 +6,7 @@ const MAX_SINGLE_SIBLINGS = 3
 /**
  * @param {object[]} spans as GET /traces/:trace_id answers them
  * @returns {{ startMs: number, durationMs: number, rows: object[] }} rows in order of the calls, each with `depth`,
- *   `name`, `parts` (offset and length in ms), `totalMs`, `spans`, `isError` and `isSlowest`
+ *   `name`, `label`, `parts` (offset and length in ms), `totalMs`, `spans`, `isError` and `isSlowest`
  */
 export function toWaterfall(spans) {
   const ids = new Set(spans.map(({ span_id }) => span_id))
@@ -40,12 +40,20 @@ function toRow(spans, depth, startMs) {
   return {
     depth,
     name: spans[0].name,
+    label: labelOf(spans),
     kind: spans[0].kind,
     spans,
     parts: spans.map((span) => ({ offsetMs: startOf(span) - startMs, lengthMs: span.duration_ms })),
     totalMs: spans.reduce((sum, span) => sum + span.duration_ms, 0),
     isError: spans.some(({ status }) => status === 'error')
   }
+}
+
+/** A call to another service is named by its method alone: its path tells more. */
+function labelOf([{ name, kind, attributes }, ...others]) {
+  const url = kind === 'client' ? attributes?.['url.full'] : undefined
+  const label = url !== undefined && URL.canParse(url) ? `${name} ${new URL(url).pathname}` : name
+  return others.length > 0 ? `${label} × ${others.length + 1}` : label
 }
 
 /** The span with the most time that no other span inside the service explains; waiting for a client call is its own. */

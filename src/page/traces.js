@@ -1,36 +1,73 @@
 /** Recent traces, and the waterfall of the one that is chosen. */
 import { call } from './api.js'
-import { copyCurl } from './copy-curl.js'
-import { byId, empty, fill, h } from './dom.js'
-import { clock, count, ms } from './format.js'
-import { on, showSpan, state } from './state.js'
-import { toWaterfall } from './trace-data.js'
+import { copyCurls } from './copy-curl.js'
+import { byId, empty, fill, h, scrollTo } from './dom.js'
+import { clock, ms } from './format.js'
+import { on, state } from './state.js'
+import { traceLinks } from './trace-links.js'
+import { describeVote, renderWaterfall } from './waterfall.js'
 
 const SHOWN_TRACES = 12
 /** Among so many the slowest is opened: older ones may be of the run before. */
 const NEWEST_TRACES = 6
-const shown = { traces: [], id: undefined, trace: undefined, jaegerUrl: undefined, painted: '' }
+
+/** What the list can be narrowed to: the query of GET /traces, and what to do when nothing is left. */
+const FILTERS = {
+  newest: { text: 'Newest', query: '' },
+  slowest: { text: 'Slowest', query: '', order: (a, b) => b.duration_ms - a.duration_ms },
+  failed: { text: 'Failed', query: '&status=error', whenEmpty: 'No request that was traced has failed.' },
+  disliked: {
+    text: 'Not helpful',
+    query: '&feedback=down',
+    whenEmpty: 'Nobody rated an answer as not helpful. Rate one under “Ask a question”.'
+  }
+}
+
+const view = {
+  filter: 'newest',
+  traces: [],
+  /** The open trace; once a person has chosen it, it stays. */
+  id: undefined,
+  isChosen: false,
+  trace: undefined,
+  config: undefined,
+  painted: ''
+}
 
 export function startTracesPanel() {
-  fill(byId('traces-tools'), copyCurl('GET', '/traces'))
+  fill(
+    byId('traces-tools'),
+    copyCurls(['GET', '/traces?min_duration_ms=1'], ['GET', '/traces?feedback=down'])
+  )
   on('span', markSpan)
   on('record', () => {
-    shown.id = undefined
+    Object.assign(view, { id: undefined, isChosen: false })
   })
   paint()
 }
 
-/** @param {string | undefined} url of a Jaeger that gets the traces */
-export function setJaegerUrl(url) {
-  shown.jaegerUrl = url
+/** @param {object | undefined} config what GET /apm/config answered: who else gets the traces */
+export async function loadTraces(config = view.config) {
+  view.config = config
+  const { query, order } = FILTERS[view.filter]
+  const { traces } = await call('GET', `/traces?min_duration_ms=1${query}`, { isQuiet: true })
+  const requests = traces.filter(({ name }) => !isOperation(name))
+  view.traces = (order ? requests.toSorted(order) : requests).slice(0, SHOWN_TRACES)
+  const isGone = !view.isChosen && !view.traces.some(({ trace_id }) => trace_id === view.id)
+  if (isGone && view.traces[0]) await open(slowestOf(view.traces.slice(0, NEWEST_TRACES)).trace_id)
+  else if (JSON.stringify(view.traces) !== view.painted) paint()
 }
 
-export async function loadTraces() {
-  const { traces } = await call('GET', '/traces?min_duration_ms=1', { isQuiet: true })
-  shown.traces = traces.filter(({ name }) => !name.startsWith('GET ')).slice(0, SHOWN_TRACES)
-  const isGone = !shown.traces.some(({ trace_id }) => trace_id === shown.id)
-  if (isGone && shown.traces[0]) await choose(slowestOf(shown.traces.slice(0, NEWEST_TRACES)).trace_id)
-  else if (JSON.stringify(shown.traces) !== shown.painted) paint()
+/** Opens one from elsewhere on the page. */
+export async function showTrace(traceId) {
+  await choose(traceId)
+  scrollTo(byId('traces'))
+  byId('traces').focus({ preventScroll: true })
+}
+
+/** What looks at the service or switches it, as this page does, is not what the service is for. */
+function isOperation(name) {
+  return /^(GET|PUT|DELETE) |^POST \/(memory|diagnosis|feedback)/.test(name)
 }
 
 function slowestOf(traces) {
@@ -38,21 +75,57 @@ function slowestOf(traces) {
 }
 
 async function choose(traceId) {
-  shown.id = traceId
-  shown.trace = await call('GET', `/traces/${traceId}`, { isQuiet: true }).catch(() => undefined)
+  view.isChosen = true
+  await open(traceId)
+}
+
+async function open(traceId) {
+  view.id = traceId
+  view.trace = await call('GET', `/traces/${traceId}`, { isQuiet: true }).catch(() => undefined)
   paint()
 }
 
 function paint() {
-  shown.painted = JSON.stringify(shown.traces)
-  if (shown.traces.length === 0) {
-    fill(
-      byId('traces-body'),
-      empty('No trace was kept yet. The queries of the button above are always traced; others are sampled.')
+  view.painted = JSON.stringify(view.traces)
+  const { whenEmpty } = FILTERS[view.filter]
+  fill(
+    byId('traces-body'),
+    renderFilters(),
+    view.traces.length > 0
+      ? renderList()
+      : empty(
+          whenEmpty ??
+            'No trace was kept yet. The queries of the button at the top are always traced; of others one in ten is.'
+        ),
+    view.trace && renderWaterfall(view.trace, view.config ? traceLinks(view.config, view.id) : [])
+  )
+}
+
+function renderFilters() {
+  return h(
+    'fieldset',
+    { class: 'choice' },
+    h('legend', { class: 'visually-hidden' }, 'Which traces'),
+    ...Object.entries(FILTERS).map(([name, { text }]) =>
+      h(
+        'label',
+        null,
+        h('input', {
+          type: 'radio',
+          name: 'traces',
+          'data-key': `traces ${name}`,
+          checked: view.filter === name,
+          onchange: () => void narrow(name)
+        }),
+        text
+      )
     )
-    return
-  }
-  fill(byId('traces-body'), renderList(), shown.trace && renderWaterfall(shown.trace))
+  )
+}
+
+async function narrow(filter) {
+  Object.assign(view, { filter, isChosen: false, painted: '' })
+  await loadTraces().catch(() => {})
 }
 
 /** The rows stay as they are: only which one is chosen changes. */
@@ -63,84 +136,29 @@ function markSpan() {
 }
 
 function renderList() {
-  const longest = slowestOf(shown.traces)
+  const longest = slowestOf(view.traces)
   return h(
     'ul',
-    { class: 'trace-list', 'aria-label': 'Recent traces, newest first' },
-    ...shown.traces.map((trace) =>
-      h(
-        'li',
-        null,
-        h(
-          'button',
-          {
-            type: 'button',
-            'data-key': trace.trace_id,
-            'aria-pressed': String(trace.trace_id === shown.id),
-            onclick: () => void choose(trace.trace_id)
-          },
-          h('span', { class: 'quiet' }, clock(trace.start_time)),
-          h('span', { class: 'mono' }, trace.name),
-          h('strong', { class: 'number' }, ms(trace.duration_ms)),
-          trace === longest && h('span', { class: 'tag hot' }, 'slowest'),
-          trace.status === 'error' && h('span', { class: 'tag bad' }, 'error')
-        )
-      )
-    )
+    { class: 'trace-list', 'aria-label': `Traces, ${FILTERS[view.filter].text.toLowerCase()}` },
+    ...view.traces.map((trace) => h('li', null, renderTrace(trace, trace === longest)))
   )
 }
 
-function renderWaterfall({ trace_id, spans, dropped_spans }) {
-  const { durationMs, rows } = toWaterfall(spans)
+function renderTrace({ trace_id, name, start_time, duration_ms, status, feedback }, isLongest) {
   return h(
-    'figure',
-    { class: 'waterfall' },
-    h(
-      'figcaption',
-      null,
-      'Trace ',
-      h('code', null, trace_id),
-      `, ${count(spans.length, 'span')}, ${ms(durationMs)}`,
-      dropped_spans > 0 && `, ${dropped_spans} not kept`,
-      shown.jaegerUrl && [' · ', h('a', { href: `${shown.jaegerUrl}/trace/${trace_id}` }, 'open in Jaeger')]
-    ),
-    h('ol', null, ...rows.map((row) => renderRow(row, durationMs)))
-  )
-}
-
-function renderRow(row, durationMs) {
-  const label = row.spans.length > 1 ? `${row.name} × ${row.spans.length}` : row.name
-  return h(
-    'li',
-    { class: row.isSlowest && 'slowest' },
-    h(
-      'button',
-      {
-        type: 'button',
-        'data-key': `row ${row.spans[0].span_id}`,
-        'data-span': row.name,
-        'aria-pressed': String(state.span === row.name),
-        title: 'Show this span alone in the flame graph, or all again',
-        onclick: () => showSpan(state.span === row.name ? '' : row.name)
-      },
-      h(
-        'span',
-        { class: 'row-name mono', vars: { '--depth': row.depth } },
-        label,
-        row.isSlowest && h('span', { class: 'tag hot' }, 'slowest'),
-        row.isError && h('span', { class: 'tag bad' }, 'error')
-      ),
-      h(
-        'span',
-        { class: `row-track ${row.kind}`, 'aria-hidden': 'true' },
-        ...row.parts.map(({ offsetMs, lengthMs }) =>
-          h('span', {
-            class: 'part',
-            vars: { '--offset': offsetMs / durationMs, '--length': lengthMs / durationMs }
-          })
-        )
-      ),
-      h('span', { class: 'number' }, ms(row.totalMs))
-    )
+    'button',
+    {
+      type: 'button',
+      'data-key': trace_id,
+      'aria-pressed': String(trace_id === view.id),
+      onclick: () => void choose(trace_id)
+    },
+    h('span', { class: 'quiet' }, clock(start_time)),
+    h('span', { class: 'mono' }, name),
+    feedback &&
+      h('span', { class: `tag ${feedback.rating === 'down' ? 'bad' : 'good'}` }, describeVote(feedback)),
+    status === 'error' && h('span', { class: 'tag bad' }, 'error'),
+    isLongest && h('span', { class: 'tag hot' }, 'slowest'),
+    h('strong', { class: 'number' }, ms(duration_ms))
   )
 }

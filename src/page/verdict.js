@@ -1,14 +1,14 @@
 /** The verdict: what is wrong, where, and why that is believed; or that nothing is. */
 import { renderChain, renderCost } from './chain.js'
-import { copyCurl } from './copy-curl.js'
+import { copyCurls } from './copy-curl.js'
 import { byId, empty, fill, h, scrollTo } from './dom.js'
-import { findFault, renderSwitch } from './faults.js'
+import { faultOf, renderSwitch } from './faults.js'
 import { change, count, ms, percent } from './format.js'
 import { renderSpanTimes } from './span-times.js'
 import { emit, on, showSpan, state } from './state.js'
 
 export function startVerdictPanel() {
-  fill(byId('verdict-tools'), copyCurl('POST', '/diagnosis', { seconds: 10 }))
+  fill(byId('verdict-tools'), copyCurls(['POST', '/diagnosis', { seconds: 10 }], ['GET', '/diagnosis']))
   on('record', paint)
   on('faults', paint)
   paint()
@@ -119,7 +119,7 @@ function renderCard(finding, rank) {
 const KINDS = { cpu: 'CPU', waiting: 'waiting', memory: 'memory', sql: 'SQL', tokens: 'tokens' }
 
 function renderActions(finding) {
-  const fault = findFault(finding)
+  const fault = faultOf(finding)
   return h(
     'footer',
     { class: 'actions' },

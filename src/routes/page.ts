@@ -57,7 +57,7 @@ function findLibrary(packageName: string, file: string): Asset {
   if (manifest === undefined) throw new Error(`${packageName} is not installed: run \`npm ci\``)
   const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }
   return {
-    url: `/page/${packageName}-${version}.js`,
+    url: `/page/${packageName}-${version}${extname(file)}`,
     path: join(dirname(manifest), file),
     cacheControl: FOR_GOOD
   }
@@ -85,7 +85,9 @@ export const pageRoutes: FastifyPluginAsyncZod = async (app) => {
   const assets = [
     ...listPageFiles(),
     findLibrary('d3', 'dist/d3.min.js'),
-    findLibrary('d3-flame-graph', 'dist/d3-flamegraph.umd.min.js')
+    findLibrary('d3-flame-graph', 'dist/d3-flamegraph.umd.min.js'),
+    findLibrary('uplot', 'dist/uPlot.iife.min.js'),
+    findLibrary('uplot', 'dist/uPlot.min.css')
   ]
   for (const asset of assets) app.get(asset.url, { schema: { hide: true } }, serveAsset(asset))
 

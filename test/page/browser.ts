@@ -29,7 +29,8 @@ export async function openPage(browser: Browser, url: string, options = {}): Pro
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options })
   const complaints: string[] = []
   page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(`console: ${message.text()}`)
+    if (['error', 'warning'].includes(message.type()))
+      complaints.push(`console: ${message.text()} ${message.location().url}`)
   })
   page.on('pageerror', (error) => complaints.push(`thrown: ${error.message}`))
   page.on('request', (request) => {

@@ -9,9 +9,9 @@ const { listSpans, toFrames, unite } = await import(
 interface Frame {
   name: string
   value: number
-  totalMs: number
-  beforeMs?: number
-  afterMs?: number
+  total: number
+  before?: number
+  after?: number
   children: Frame[]
 }
 
@@ -45,7 +45,7 @@ test('spans are listed by their time, and one of them becomes the root', () => {
   assert.deepEqual(listSpans(tree), ['large', 'small'])
   const root: Frame = toFrames(tree, { requests: 2, span: 'large' })
   assert.equal(root.name, 'large')
-  assert.equal(root.totalMs, 120)
+  assert.equal(root.total, 120)
 })
 
 test('own code only: wrappers and what leads to own code go, what it calls stays, and no time is lost', () => {
@@ -85,7 +85,7 @@ test('a difference matches by function and file, not by line, and holds what onl
     }
   )
   const [span] = (unite(before, after) as Frame).children
-  const changes = span?.children.map(({ name, beforeMs, afterMs }) => [name, beforeMs, afterMs])
+  const changes = span?.children.map(({ name, before, after }) => [name, before, after])
   assert.deepEqual(changes, [
     ['slow src/a.ts:52', 100, 10],
     ['fast src/a.ts:60', 0, 20]

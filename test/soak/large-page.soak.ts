@@ -99,6 +99,7 @@ function makeAnswers(): Record<string, unknown> {
     status: 'ok'
   }))
   return {
+    '/health/live': { status: 'ok' },
     '/health': {
       service: 's',
       version: '1',
@@ -117,8 +118,13 @@ function makeAnswers(): Record<string, unknown> {
 /** Three spans, under each a tree in which every frame has three callees, down to `FRAMES` frames. */
 function growTree() {
   let left = FRAMES
-  const root = { name: 'all requests', value: 9000, children: [] as object[] }
-  const queue = [0, 1, 2].map((i) => ({ name: `span${i}`, value: 3000, children: [] as object[] }))
+  const root = { name: 'all requests', value: 9000, wall_ms: 9000, children: [] as object[] }
+  const queue = [0, 1, 2].map((i) => ({
+    name: `span${i}`,
+    value: 3000,
+    wall_ms: 3000,
+    children: [] as object[]
+  }))
   root.children.push(...queue)
   for (let node = queue.shift(); node && left > 0; node = queue.shift()) {
     for (let i = 0; i < 3 && left-- > 0; i++) {
@@ -128,6 +134,7 @@ function growTree() {
         file: 'src/a.ts',
         line,
         value: node.value / 3,
+        wall_ms: node.value / 3,
         children: [] as object[]
       }
       node.children.push(child)
