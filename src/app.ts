@@ -32,6 +32,7 @@ import { queryRoutes } from './routes/query.ts'
 import { sqlRoutes } from './routes/sql.ts'
 import { traceRoutes } from './routes/traces.ts'
 import { collectRoutes } from './routes/unknown-route.ts'
+import { createServerSpanHook } from './telemetry/request-spans.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
 
 const BODY_LIMIT_BYTES = 64 * 1024
@@ -76,6 +77,8 @@ export async function buildApp(config: Config, deps: AppDeps) {
   // Fastify takes text/plain as a string, which no route wants: without its parser the answer is 415.
   app.removeContentTypeParser('text/plain')
   app.setErrorHandler(createErrorHandler(metrics.countError))
+  const { countRequest } = deps.telemetry
+  if (countRequest) app.addHook('onRequest', createServerSpanHook(countRequest))
   const drain = createDrain(app.server)
   app.decorate('drain', drain)
   app.addHook('preClose', async function stopTakingRequests() {

@@ -31,7 +31,7 @@ export async function startService(env: Record<string, string> = {}) {
     SAMPLING_RATE: '1',
     ...env
   })
-  register({ include: ['fastify', 'pg'] })
+  register({ include: ['pg'] })
   const telemetry = startTelemetry(config, { spanProcessors: [new SimpleSpanProcessor({ exporter })] })
   const { buildApp } = await import('../src/app.ts')
   const { openDatabase } = await import('../src/database/database.ts')

@@ -154,9 +154,9 @@ export const SERVICE_CHECKS: Check[] = [
       await Promise.all([
         import('@opentelemetry/sdk-node'),
         import('@opentelemetry/exporter-trace-otlp-http'),
-        import('@opentelemetry/instrumentation-fastify')
+        import('@opentelemetry/instrumentation-pg')
       ])
-      return { status: 'pass', detail: 'sdk-node, exporter-trace-otlp-http, instrumentation-fastify' }
+      return { status: 'pass', detail: 'sdk-node, exporter-trace-otlp-http, instrumentation-pg' }
     }
   },
   {

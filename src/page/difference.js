@@ -25,7 +25,7 @@ export function renderDifference() {
 
 function renderSpans(spans) {
   const shown = spans
-    .filter(({ span, change_ms }) => !isWrapper(span) && Math.abs(change_ms) >= MIN_CHANGE_MS)
+    .filter(({ change_ms }) => Math.abs(change_ms) >= MIN_CHANGE_MS)
     .sort((a, b) => b.before_ms - a.before_ms)
     .slice(0, SHOWN_ROWS)
   if (shown.length === 0) return h('p', { class: 'empty' }, 'No span has become faster or slower.')
@@ -46,10 +46,6 @@ function renderSpans(spans) {
     ),
     h('tbody', null, ...shown.map((row) => renderSpan(row, longest)))
   )
-}
-
-function isWrapper(span) {
-  return span.startsWith('request handler') || span.startsWith('middleware')
 }
 
 function renderSpan({ span, before_ms, after_ms }, longest) {

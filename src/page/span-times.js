@@ -45,8 +45,7 @@ function ownMs(span, findings) {
 }
 
 function isWorthARow(span, longest) {
-  const isWrapper = span.span.startsWith('request handler') || span.span.startsWith('middleware')
-  return !isWrapper && span.duration_ms > longest / 200
+  return span.duration_ms > longest / 200
 }
 
 function renderRow(span, longest, isSlowest) {

@@ -1,6 +1,6 @@
 import { type Context, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { runWithLabel } from '../evidence/profiler.ts'
+import { type ProfiledSpan, runWithLabel } from '../evidence/profiler.ts'
 
 /** Tells the CPU profiler which span is active, wherever OpenTelemetry changes it. */
 export class ProfiledContextManager extends AsyncLocalStorageContextManager {
@@ -10,11 +10,21 @@ export class ProfiledContextManager extends AsyncLocalStorageContextManager {
     thisArg?: ThisParameterType<F>,
     ...args: A
   ): ReturnType<F> {
+    const label = findLabel(context)
+    // Where the label stays the same, which with unsampled requests is nearly always, a second async context for it
+    // would cost as much as the first.
+    if (label === findLabel(this.active())) return super.with(context, fn, thisArg, ...args)
     // Also without a span: a connection that is opened outside any request must not carry the label of the one
     // that happened to need it.
     function runLabelled(): ReturnType<F> {
-      return runWithLabel(trace.getSpan(context), () => fn.apply(thisArg as ThisParameterType<F>, args))
+      return runWithLabel(label, () => fn.apply(thisArg as ThisParameterType<F>, args))
     }
     return super.with(context, runLabelled)
   }
+}
+
+/** The span in `context`, if its samples are to carry its name: a non-recording span has none. */
+function findLabel(context: Context): ProfiledSpan | undefined {
+  const span: ProfiledSpan | undefined = trace.getSpan(context)
+  return span?.name === undefined ? undefined : span
 }

@@ -1,8 +1,5 @@
-import type { IncomingMessage } from 'node:http'
-import { type Attributes, isSpanContextValid, type Span } from '@opentelemetry/api'
+import type { Span } from '@opentelemetry/api'
 import type { Instrumentation } from '@opentelemetry/instrumentation'
-import { FastifyInstrumentation } from '@opentelemetry/instrumentation-fastify'
-import { HttpInstrumentation } from '@opentelemetry/instrumentation-http'
 import {
   PgInstrumentation,
   type PgRequestHookInformation,
@@ -13,38 +10,6 @@ import { ATTR_DB_QUERY_TEXT } from '@opentelemetry/semantic-conventions'
 import { normalizeSql } from '../evidence/sql/normalize.ts'
 import { planCapture } from '../evidence/sql/plan-capture.ts'
 import { ROWS_ATTRIBUTE, statementLog } from '../evidence/sql/statement-log.ts'
-import { FORCED_ATTRIBUTE } from './sampler.ts'
-
-const untracedPaths =
-  /^\/(?:$|(?:health|metrics|docs|openapi\.json|debug|diagnosis|page|favicon\.ico)(?:\/|$))/
-
-/**
- * Health checks, scrapes, the page, the documentation and the diagnosis, which must not find itself; and a GET
- * that asks for it, as the page's do: looking at the service is not its traffic.
- */
-function isUntraced(request: IncomingMessage): boolean {
-  if (request.method === 'GET' && request.headers['x-untraced'] === '1') return true
-  const path = request.url?.split('?', 1)[0] ?? ''
-  return untracedPaths.test(path)
-}
-
-/** Attributes given at the start are the only ones that the sampler sees. */
-function readForcedSampling(request: IncomingMessage): Attributes {
-  return request.headers['x-force-sample'] === '1' ? { [FORCED_ATTRIBUTE]: true } : {}
-}
-
-/** The caller learns its trace here (W3C Trace Context, level 2), whatever becomes of the request. */
-function setTraceResponse(span: Span, response: unknown): void {
-  const context = span.spanContext()
-  if (!isServerResponse(response) || !isSpanContextValid(context)) return
-  const flags = context.traceFlags.toString(16).padStart(2, '0')
-  response.setHeader('traceresponse', `00-${context.traceId}-${context.spanId}-${flags}`)
-}
-
-/** The hook is called for both directions: a client's IncomingMessage has no setHeader. */
-function isServerResponse(response: unknown): response is { setHeader(name: string, value: string): void } {
-  return typeof response === 'object' && response !== null && 'setHeader' in response
-}
 
 /** Values that a caller wrote into its SQL are left out: they are as secret as parameters. */
 function noteStatement(span: Span, { query }: PgRequestHookInformation): void {
@@ -65,24 +30,9 @@ class CommentingPgInstrumentation extends PgInstrumentation {
   }
 }
 
-/**
- * Spans for requests that come in, for Fastify's handlers, for SQL and for calls to the model.
- * @param onTracedRequest called for each request that gets a span, before it is decided whether it is sampled
- */
-export function createInstrumentations(onTracedRequest: () => void): Instrumentation[] {
-  function startServerSpan(request: IncomingMessage): Attributes {
-    onTracedRequest()
-    return readForcedSampling(request)
-  }
-
+/** Spans for SQL and for calls to the model. The spans of requests that come in are made in request-spans.ts. */
+export function createInstrumentations(): Instrumentation[] {
   return [
-    new HttpInstrumentation({
-      ignoreIncomingRequestHook: isUntraced,
-      startIncomingSpanHook: startServerSpan,
-      responseHook: setTraceResponse,
-      requireParentforOutgoingSpans: true
-    }),
-    new FastifyInstrumentation(),
     // Without a parent: the pool's own connections and the seed, thousands of traces of one span.
     new CommentingPgInstrumentation({
       requireParentSpan: true,

@@ -27,7 +27,7 @@ export const logger = createLogger(config.logLevel)
 for (const warning of loaded.warnings) logger.warn(warning)
 
 logDiagnostics(logger)
-register({ include: ['fastify', 'pg'] })
+if (config.tracingEnabled) register({ include: ['pg'] })
 // Datadog's tracer brings the CPU profiler of which a process can have one, so it comes first. Without an agent
 // nothing of it is loaded.
 const datadog =

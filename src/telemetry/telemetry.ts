@@ -26,6 +26,8 @@ export interface Telemetry {
   readonly sampler?: AdjustableSampler
   /** Traced requests. */
   readonly requestCount: HourCount
+  /** To be called for each traced request, before it is decided whether it is sampled. Absent when tracing is off. */
+  readonly countRequest?: () => void
   readonly recentTraces: RecentTraces
   readonly backends: readonly { readonly name: string; readonly counts: BackendCounts }[]
   /** Present when an agent is set. */
@@ -47,7 +49,7 @@ type TracingConfig = Pick<
 >
 
 /**
- * Starts OpenTelemetry. Must run before fastify and pg are loaded, or they stay without spans.
+ * Starts OpenTelemetry. Must run before pg is loaded, or it stays without spans.
  * @param extras.spanProcessors see every recorded span after redaction; a test's in-memory exporter, for one
  * @param extras.datadog the way to Datadog's agent, where there is one
  * @param extras.onRateChange is told when traffic lowers the sampling rate, and when that is over
@@ -94,13 +96,14 @@ export function startTelemetry(
     // Left out, these two would start exporters of their own to localhost.
     metricReaders: [],
     logRecordProcessors: [],
-    instrumentations: createInstrumentations(countRequest)
+    instrumentations: createInstrumentations()
   }).start()
 
   return {
     sampler,
     recentTraces,
     requestCount,
+    countRequest,
     backends: [...otlp, ...(datadog ? [datadog] : [])],
     ...(datadog && { datadog }),
     shutdown: () => shutdownAll(spanProcessors)

@@ -54,19 +54,17 @@ test("the answer's trace_id is in Jaeger, as one tree of both services", async (
   const answer = await ask(FORCE_SAMPLE)
   assert.equal(answer.sampled, true)
   const trace = await untilTrace(jaegerUrl, answer.trace_id, hasBothServices)
-  const handler = `${SERVICE}: POST /query > request handler - answerQuestion`
+  const server = `${SERVICE}: POST /query`
   assert.deepEqual(pathsOf(trace).toSorted(), [
-    `${SERVICE}: POST /query`,
-    `${SERVICE}: POST /query > middleware - admitRequest`,
-    handler,
-    `${handler} > openai.generate`,
-    `${handler} > openai.generate > POST`,
-    `${handler} > rag.cache`,
-    `${handler} > rag.rerank`,
-    `${handler} > rag.retrieve`,
-    `${handler} > rag.retrieve > pg-pool.connect`,
-    `${handler} > rag.retrieve > pg.query:SELECT postgres`,
-    `${handler.replace(SERVICE, MODEL_SERVICE)} > openai.generate > POST > POST /v1/chat/completions`
+    server,
+    `${server} > openai.generate`,
+    `${server} > openai.generate > POST`,
+    `${server} > rag.cache`,
+    `${server} > rag.rerank`,
+    `${server} > rag.retrieve`,
+    `${server} > rag.retrieve > pg-pool.connect`,
+    `${server} > rag.retrieve > pg.query:SELECT postgres`,
+    `${server.replace(SERVICE, MODEL_SERVICE)} > openai.generate > POST > POST /v1/chat/completions`
   ])
 })
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseConfig } from '../../src/config.ts'
+import { createServerSpanHook } from '../../src/telemetry/request-spans.ts'
 import { startTelemetry } from '../../src/telemetry/telemetry.ts'
 
 test('past the hourly limit the rate is lowered; health checks do not count', async (t) => {
@@ -12,6 +13,8 @@ test('past the hourly limit the rate is lowered; health checks do not count', as
   const telemetry = startTelemetry(config)
   const { fastify } = await import('fastify')
   const app = fastify()
+  assert(telemetry.countRequest)
+  app.addHook('onRequest', createServerSpanHook(telemetry.countRequest))
   t.after(() => Promise.all([app.close(), telemetry.shutdown()]))
   for (const path of ['/query', '/health']) app.get(path, async () => ({}))
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
