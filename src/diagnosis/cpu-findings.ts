@@ -1,11 +1,11 @@
 /** Findings about CPU: which line of which function in which span costs how much per request. */
 import { fitGrowth, type Growth } from '../evidence/complexity.ts'
+import type { Evidence } from '../evidence/evidence.ts'
 import { findHotFunctions, type HotFunction, OUTSIDE_SPANS } from '../evidence/hot-functions.ts'
 import { heaviestLine } from '../evidence/line-index.ts'
 import type { SourceRange } from '../evidence/source-ranges.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
 import type { SpanTree } from '../evidence/span-tree.ts'
-import type { Evidence } from '../evidence/window.ts'
 import { type Finding, round } from './finding.ts'
 import { percent, suggestFix } from './suggestion.ts'
 import { MIN_BACKGROUND_SHARE, MIN_FAULT_SAMPLES, MIN_REPORTED_CPU_MS, OUTLIER_FACTOR } from './thresholds.ts'

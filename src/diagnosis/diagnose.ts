@@ -1,9 +1,9 @@
 /** Evidence in, findings out: a pure function that knows nothing of the service it looks at. */
 
+import type { Evidence } from '../evidence/evidence.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
 import { measureSpanTimes, type SpanTimes } from '../evidence/span-times.ts'
 import { buildSpanTree } from '../evidence/span-tree.ts'
-import type { Evidence } from '../evidence/window.ts'
 import { findCpuFindings } from './cpu-findings.ts'
 import { type Diagnosis, type Finding, round } from './finding.ts'
 import { findSqlFindings } from './sql-findings.ts'

@@ -1,13 +1,16 @@
 /**
  * The thread that concludes: reading sources and folding stacks takes a tenth of a second, which no request should
- * wait for. Takes one message, answers one, and is ended by whoever started it.
+ * wait for. Takes the parts of a window, says when they suffice, answers the last of them with the conclusion, and
+ * is ended by whoever started it.
  */
-import { parentPort } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
+import { joinEvidence } from '../evidence/evidence.ts'
+import type { EvidencePart } from '../evidence/evidence-stream.ts'
 import { buildFlameTree, type FlameNode } from '../evidence/flame-tree.ts'
-import { createSourceTree } from '../evidence/source-tree.ts'
+import { createShallowSourceTree, createSourceTree } from '../evidence/source-tree.ts'
 import { buildSpanTree } from '../evidence/span-tree.ts'
-import type { Evidence } from '../evidence/window.ts'
 import { diagnose } from './diagnose.ts'
+import { suffices } from './enough-evidence.ts'
 import type { Diagnosis } from './finding.ts'
 
 export interface DiagnosisSettings {
@@ -19,17 +22,30 @@ export interface DiagnosisSettings {
   minCpuMs: number
 }
 
-export interface Conclusion {
-  diagnosis: Omit<Diagnosis, 'id'>
-  flame: FlameNode
+export type Answer =
+  | { kind: 'suffices' }
+  | { kind: 'concluded'; diagnosis: Omit<Diagnosis, 'id'>; flame: FlameNode }
+
+const { rootDir, plumbing, minCpuMs }: DiagnosisSettings = workerData
+const parts: EvidencePart[] = []
+
+parentPort?.on('message', function addPart(part: EvidencePart) {
+  parts.push(part)
+  if (part.isLast) answer(conclude())
+  else if (suffices(parts, { sources: createShallowSourceTree(rootDir), minCpuMs }))
+    answer({ kind: 'suffices' })
+})
+
+function answer(message: Answer): void {
+  parentPort?.postMessage(message)
 }
 
-parentPort?.once('message', function conclude([evidence, settings]: [Evidence, DiagnosisSettings]) {
-  const sources = createSourceTree(settings.rootDir, settings.plumbing)
-  const tree = buildSpanTree(evidence.spans)
-  const conclusion: Conclusion = {
-    diagnosis: diagnose(evidence, { sources, minCpuMs: settings.minCpuMs }),
-    flame: buildFlameTree(evidence.samples, tree, evidence.lines, sources)
+function conclude(): Answer {
+  const evidence = joinEvidence(parts)
+  const sources = createSourceTree(rootDir, plumbing)
+  return {
+    kind: 'concluded',
+    diagnosis: diagnose(evidence, { sources, minCpuMs }),
+    flame: buildFlameTree(evidence.samples, buildSpanTree(evidence.spans), evidence.lines, sources)
   }
-  parentPort?.postMessage(conclusion)
-})
+}

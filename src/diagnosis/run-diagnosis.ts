@@ -1,17 +1,13 @@
 /** Opens a window on live traffic, closes it as soon as the evidence suffices, and keeps what was concluded. */
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import { streamEvidence } from '../evidence/evidence-stream.ts'
 import type { FlameNode } from '../evidence/flame-tree.ts'
-import { createShallowSourceTree } from '../evidence/source-tree.ts'
 import { spanRecorder } from '../evidence/span-recorder.ts'
-import { buildSpanTree, type SpanTree } from '../evidence/span-tree.ts'
-import { type Evidence, type EvidenceWindow, openEvidenceWindow } from '../evidence/window.ts'
-import { type DiagnoseOptions, diagnose, isHealthy, rankFindings } from './diagnose.ts'
-import type { Conclusion, DiagnosisSettings } from './diagnosis-worker.ts'
+import { isHealthy, rankFindings } from './diagnose.ts'
+import type { Answer, DiagnosisSettings } from './diagnosis-worker.ts'
 import type { Diagnosis, Finding } from './finding.ts'
-import { MIN_FAULT_SAMPLES } from './thresholds.ts'
 
 export interface DiagnosisRecord extends Diagnosis {
   flame: FlameNode
@@ -52,14 +48,6 @@ export class NoRequestsError extends Error {
 
 const KEPT_DIAGNOSES = 20
 const WORKER_HEAP_MB = 512
-/** A look takes a few milliseconds of the main thread. */
-const CHECK_EVERY_MS = 500
-/** With this many requests a window closes early, … */
-const ENOUGH_REQUESTS = 5
-/** … and with fewer once nobody sent another for so long. */
-const QUIET_MS = 500
-/** Three times what a fault needs: the line is to be right, not just the function. */
-const ENOUGH_SAMPLES = 3 * MIN_FAULT_SAMPLES
 
 /** @param findOutsideWindow findings that do not come from a window, such as those about memory */
 export function createDiagnostician(
@@ -103,56 +91,44 @@ function addFindings(record: DiagnosisRecord, added: Finding[]): DiagnosisRecord
   return { ...record, findings, healthy: isHealthy(findings) }
 }
 
+/** Ends with both the window and the thread that concludes from it ended. */
 async function observe(seconds: number, settings: DiagnosisSettings): Promise<DiagnosisRecord> {
-  const window = openEvidenceWindow({ takesPlans: true })
-  const worker = startWorker()
+  const worker = startWorker(settings)
+  const concluded = nextAnswer(worker, 'concluded')
   try {
-    await untilEvidenceSuffices(window, seconds * 1000, settings)
-    const evidence = await window.close()
-    if (evidence.spans.length === 0) throw new NoRequestsError(seconds)
-    worker.postMessage([evidence, settings])
-    const [{ diagnosis, flame }] = (await once(worker, 'message')) as [Conclusion]
+    const stream = streamEvidence((part) => worker.postMessage(part), { takesPlans: true })
+    const timeUp = delay(seconds * 1000, undefined, { ref: false })
+    // `concluded` comes before the window's end only where the thread fails.
+    await Promise.race([nextAnswer(worker, 'suffices'), concluded, timeUp]).finally(stream.close)
+    const { diagnosis, flame } = await concluded
+    if (diagnosis.window.requests === 0) throw new NoRequestsError(seconds)
     return { id: randomUUID(), ...diagnosis, flame }
   } finally {
     await worker.terminate()
   }
 }
 
-function startWorker(): Worker {
+/** @throws the thread's error */
+function nextAnswer<K extends Answer['kind']>(
+  worker: Worker,
+  kind: K
+): Promise<Extract<Answer, { kind: K }>> {
+  const { promise, resolve, reject } = Promise.withResolvers<Extract<Answer, { kind: K }>>()
+  worker.on('message', function keepAnswer(answer: Answer) {
+    if (answer.kind === kind) resolve(answer as Extract<Answer, { kind: K }>)
+  })
+  worker.once('error', reject)
+  // Nobody may be waiting for it at the time.
+  promise.catch(() => {})
+  return promise
+}
+
+function startWorker(settings: DiagnosisSettings): Worker {
   return new Worker(new URL('./diagnosis-worker.ts', import.meta.url), {
     // Not the parent's: a preloaded telemetry/start.ts would start a second service's worth of tracing.
     execArgv: [],
     env: {},
+    workerData: settings,
     resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB }
   })
-}
-
-async function untilEvidenceSuffices(
-  window: EvidenceWindow,
-  ceilingMs: number,
-  settings: DiagnosisSettings
-): Promise<void> {
-  const options = { minCpuMs: settings.minCpuMs, sources: createShallowSourceTree(settings.rootDir) }
-  const deadline = Date.now() + ceilingMs
-  while (Date.now() < deadline) {
-    await delay(Math.min(CHECK_EVERY_MS, deadline - Date.now()))
-    if (hasEnoughRequests(buildSpanTree(spanRecorder.endedSpans)) && namesFault(window.peek(), options))
-      return
-  }
-}
-
-function hasEnoughRequests({ requests }: SpanTree): boolean {
-  if (requests.length >= ENOUGH_REQUESTS) return true
-  const lastEndMs = requests.at(-1)?.endMs
-  return lastEndMs !== undefined && spanRecorder.unfinishedSpans === 0 && Date.now() - lastEndMs >= QUIET_MS
-}
-
-/**
- * Only a fault ends a window early: a healthy service has to be watched to the end, or the one slow request in a
- * hundred would be missed.
- */
-function namesFault(evidence: Evidence, options: DiagnoseOptions): boolean {
-  return diagnose(evidence, options).findings.some(
-    ({ severity, samples }) => severity === 'fault' && samples >= ENOUGH_SAMPLES
-  )
 }

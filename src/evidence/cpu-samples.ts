@@ -1,7 +1,7 @@
 /** Decodes the labelled pprof profile into plain samples. */
 import { fileURLToPath } from 'node:url'
 import type { Label, Profile, Sample } from 'pprof-format'
-import { LABEL } from './profiler.ts'
+import { LABEL } from './sampling.ts'
 
 /** One stack frame. */
 export interface Frame {

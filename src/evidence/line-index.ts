@@ -2,11 +2,10 @@
  * Answers two questions about a stack of the labelled profile: on which line was its top frame, and on which
  * line does a frame make the call to the frame above it. See `line-profiler.ts` for where the lines come from.
  */
-import type inspector from 'node:inspector'
 import type { Frame } from './cpu-samples.ts'
 import { toPath } from './cpu-samples.ts'
 import type { CallerLineProfile, LineCapture } from './line-profiler.ts'
-import { SAMPLING_INTERVAL_MICROS } from './profiler.ts'
+import { SAMPLING_INTERVAL_MICROS } from './sampling.ts'
 
 /** Line → weight in samples. */
 export type LineWeights = Map<number, number>
@@ -22,8 +21,14 @@ const NO_WEIGHTS: LineWeights = new Map()
 /** Knows no line at all. */
 export const NO_LINES: LineIndex = { top: new Map(), call: new Map() }
 
-export function createLineIndex(capture: LineCapture): LineIndex {
-  return { top: indexTopLines(capture.positionTicks), call: indexCallLines(capture.callerLines) }
+export function createLineIndex(captures: readonly LineCapture[]): LineIndex {
+  const top = new Map<string, LineWeights>()
+  const call = new Map<string, LineWeights>()
+  for (const { positionTicks, callerLines } of captures) {
+    addTopLines(top, positionTicks)
+    if (callerLines) addCallLines(call, callerLines)
+  }
+  return { top, call }
 }
 
 /**
@@ -68,23 +73,19 @@ function extendKey(callerKey: string, { functionName, file }: NamedFrame): strin
   return `${callerKey}${functionName}@${file}\n`
 }
 
-function indexTopLines(profile: inspector.Profiler.Profile): Map<string, LineWeights> {
-  const index = new Map<string, LineWeights>()
+function addTopLines(index: Map<string, LineWeights>, { nodes }: LineCapture['positionTicks']): void {
   const keys = new Map<number, string>()
   // A node comes before its children.
-  for (const node of profile.nodes) {
+  for (const node of nodes) {
     const { functionName, url } = node.callFrame
     const callerKey = keys.get(node.id) ?? ''
     const key = functionName === '(root)' ? '' : extendKey(callerKey, { functionName, file: toPath(url) })
     for (const child of node.children ?? []) keys.set(child, key)
     for (const { line, ticks } of node.positionTicks ?? []) addWeight(index, key, line, ticks)
   }
-  return index
 }
 
-function indexCallLines(profile: CallerLineProfile | undefined): Map<string, LineWeights> {
-  const index = new Map<string, LineWeights>()
-  if (!profile) return index
+function addCallLines(index: Map<string, LineWeights>, profile: CallerLineProfile): void {
   const files = profile.frames.map((frame) => toPath(frame.abs_path ?? ''))
   for (const [stackId, weight] of weighStacks(profile)) {
     let key = ''
@@ -95,7 +96,6 @@ function indexCallLines(profile: CallerLineProfile | undefined): Map<string, Lin
       if (frame.lineno > 0) addWeight(index, key, frame.lineno, weight)
     }
   }
-  return index
 }
 
 /** @returns stack id → weight in sampling intervals */

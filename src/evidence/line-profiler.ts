@@ -8,7 +8,7 @@
  */
 import inspector from 'node:inspector'
 import { createRequire } from 'node:module'
-import { SAMPLING_INTERVAL_MICROS } from './profiler.ts'
+import { SAMPLING_INTERVAL_MICROS } from './sampling.ts'
 
 /** A profile in V8's caller-line mode; `lineno` is the line in the frame *below* from which this one was called. */
 export interface CallerLineProfile {
@@ -19,7 +19,7 @@ export interface CallerLineProfile {
 }
 
 export interface LineCapture {
-  positionTicks: inspector.Profiler.Profile
+  positionTicks: Pick<inspector.Profiler.Profile, 'nodes'>
   /** Absent where no binary of the native profiler fits this platform. */
   callerLines?: CallerLineProfile
 }
@@ -31,12 +31,12 @@ interface CallerLineProfiler {
 
 /** A profile held open keeps the names and lines of optimized functions; it grows by 22 bytes a sample. */
 const KEEPER_ROTATION_MS = 20_000
-const WINDOW = 'window'
 
 let session: inspector.Session | undefined
 let callerLineProfiler: CallerLineProfiler | undefined
 let keeperTimer: NodeJS.Timeout | undefined
 let keeperNumber = 0
+let callerLinesNumber = 0
 
 /** Makes lines available to later windows. Call once, at boot: code optimized before it has no lines. */
 export function startLineProfiler(): void {
@@ -49,8 +49,8 @@ export function startLineProfiler(): void {
   keeperTimer = setInterval(rotateKeeper, KEEPER_ROTATION_MS).unref()
   callerLineProfiler = loadCallerLineProfiler()
   // The first start makes V8 log every function compiled from now on; the profile itself is not wanted.
-  callerLineProfiler?.startProfiling(WINDOW)
-  callerLineProfiler?.stopProfiling(WINDOW, 0)
+  callerLineProfiler?.startProfiling(callerLinesName())
+  callerLineProfiler?.stopProfiling(callerLinesName(), 0)
 }
 
 export function stopLineProfiler(): void {
@@ -62,13 +62,23 @@ export function stopLineProfiler(): void {
 
 export function openLineCapture(): void {
   post('Profiler.start')
-  callerLineProfiler?.startProfiling(WINDOW)
+  callerLineProfiler?.startProfiling(callerLinesName())
 }
 
-export function closeLineCapture(): LineCapture {
-  const callerLines = callerLineProfiler?.stopProfiling(WINDOW, 0)
+/** @returns the position ticks since the opening or the last call, whose recording goes on unless it `isLast` */
+export function readPositionTicks(isLast: boolean): LineCapture['positionTicks'] {
   const { profile } = post('Profiler.stop') as inspector.Profiler.StopReturnType
-  return { positionTicks: profile, ...(callerLines ? { callerLines } : {}) }
+  if (!isLast) post('Profiler.start')
+  return { nodes: profile.nodes }
+}
+
+/** As `readPositionTicks`, for the caller lines. */
+export function readCallerLines(isLast: boolean): CallerLineProfile | undefined {
+  const ended = callerLinesName()
+  callerLinesNumber += 1
+  // Before the other ends: without any profile V8 would end the sampling thread, too.
+  if (!isLast) callerLineProfiler?.startProfiling(callerLinesName())
+  return callerLineProfiler?.stopProfiling(ended, 0) ?? undefined
 }
 
 /** The inspector's console: reaches the session above without printing anything. */
@@ -79,6 +89,10 @@ const profileConsole = inspector.console as unknown as Record<
 
 function keeperName(): string {
   return `keeper ${keeperNumber}`
+}
+
+function callerLinesName(): string {
+  return `caller lines ${callerLinesNumber}`
 }
 
 function rotateKeeper(): void {

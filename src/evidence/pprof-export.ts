@@ -15,10 +15,10 @@ import {
   ValueType
 } from 'pprof-format'
 import { type CpuSample, type Frame, frameKey } from './cpu-samples.ts'
+import type { Evidence } from './evidence.ts'
 import { lineOfFrame } from './line-index.ts'
-import { SAMPLING_INTERVAL_MICROS } from './profiler.ts'
+import { SAMPLING_INTERVAL_MICROS } from './sampling.ts'
 import { buildSpanTree, type SpanTree } from './span-tree.ts'
-import type { Evidence } from './window.ts'
 
 const NANOS_PER_MS = 1e6
 

@@ -8,6 +8,7 @@ import { performance } from 'node:perf_hooks'
 import pprof from '@datadog/pprof'
 import type { Profile } from 'pprof-format'
 import { chargeToProfiler } from './profiler-overhead.ts'
+import { LABEL, SAMPLING_INTERVAL_MICROS } from './sampling.ts'
 
 /** What the native profiler knows of one sample when it asks for its labels. */
 export type SampleArgs = Parameters<NonNullable<Parameters<typeof pprof.time.stop>[1]>>[0]
@@ -24,25 +25,18 @@ export interface ProfilerHost {
   cut(label: (args: SampleArgs) => SampleLabels): Profile
 }
 
-/** 99 Hz: off the beat of timers that fire every 10 ms. */
-export const SAMPLING_INTERVAL_MICROS = 10_101
-
-/** How long the profile runs on when nobody asks for it; bounds its memory. */
-const DISCARD_EVERY_MS = 60_000
+/**
+ * How long the profile runs on when nobody asks for it. A window that opens cuts off what it holds, and the cut
+ * takes the longer the more that is: 35 ms after a minute, 2 ms after two seconds.
+ */
+const DISCARD_EVERY_MS = 2_000
 
 /**
  * The ring of contexts is sized for twice this duration, and every other profile in the process takes slots
- * of it: at the true duration up to 80 % of the samples lose their span without a word.
+ * of it: at the true duration up to 80 % of the samples lose their span without a word. It has to hold what one
+ * long block of the event loop leaves behind, too.
  */
-const CONTEXT_RING_DURATION_MS = 12 * DISCARD_EVERY_MS
-
-/** Label names: Datadog's and Pyroscope's spellings side by side, since each reader looks for its own. */
-export const LABEL = {
-  spanId: 'span_id',
-  traceId: 'trace_id',
-  spanName: 'span name',
-  timestampMicros: 'end_timestamp_us'
-} as const
+const CONTEXT_RING_DURATION_MS = 720_000
 
 /** What the profiler needs to see of a span; an OpenTelemetry SDK span has it all. */
 export interface ProfiledSpan {

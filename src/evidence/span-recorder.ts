@@ -43,6 +43,7 @@ class SpanRecorder implements SpanProcessor {
   #ended: RecordedSpan[] = []
   #stacksTaken = new Map<string, number>()
   #isOpen = false
+  #endedCount = 0
   droppedSpans = 0
 
   get isOpen(): boolean {
@@ -53,13 +54,21 @@ class SpanRecorder implements SpanProcessor {
     this.#started.clear()
     this.#stacksTaken.clear()
     this.#ended = []
+    this.#endedCount = 0
     this.droppedSpans = 0
     this.#isOpen = true
   }
 
-  /** The spans ended so far, in order of their end. */
+  /** The spans that ended and were not taken yet, in order of their end. */
   get endedSpans(): readonly RecordedSpan[] {
     return this.#ended
+  }
+
+  /** @returns `endedSpans`, which then are no longer kept */
+  takeEndedSpans(): RecordedSpan[] {
+    const spans = this.#ended
+    this.#ended = []
+    return spans
   }
 
   /** Spans started in this window that have not ended yet. */
@@ -67,7 +76,7 @@ class SpanRecorder implements SpanProcessor {
     return this.#started.size
   }
 
-  /** @returns the spans that started within the window; those still running as if they ended now */
+  /** @returns the spans not taken yet that started within the window; those still running as if they ended now */
   close(): RecordedSpan[] {
     this.#isOpen = false
     const running = [...this.#started.values()].map((start) => toRecordedSpan(start, false))
@@ -100,10 +109,11 @@ class SpanRecorder implements SpanProcessor {
     // A span that began before the window has lost a part of its samples: leave it out.
     if (!this.#isOpen || start === undefined) return
     this.#started.delete(spanId)
-    if (this.#ended.length >= MAX_SPANS) {
+    if (this.#endedCount >= MAX_SPANS) {
       this.droppedSpans += 1
       return
     }
+    this.#endedCount += 1
     this.#ended.push(toRecordedSpan(start, true))
   }
 

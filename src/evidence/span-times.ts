@@ -3,7 +3,7 @@
  * event loop busy with somebody else's work, and idle waiting.
  */
 import type { CpuSample } from './cpu-samples.ts'
-import { SAMPLING_INTERVAL_MICROS } from './profiler.ts'
+import { SAMPLING_INTERVAL_MICROS } from './sampling.ts'
 import type { RecordedSpan } from './span-recorder.ts'
 import { type SpanTree, statementOf } from './span-tree.ts'
 

@@ -1,6 +1,6 @@
 /** One slow request among many, none of them sampled: its line has to be found all the same. */
 import assert from 'node:assert/strict'
-import { performance } from 'node:perf_hooks'
+import process from 'node:process'
 import { after, before, test } from 'node:test'
 import { diagnose } from '../../src/diagnosis/diagnose.ts'
 import { createSourceTree } from '../../src/evidence/source-tree.ts'
@@ -22,15 +22,18 @@ before(async () => {
 
 after(() => service.close())
 
+/** @returns the CPU time it took: on a crowded machine the clock says nothing of what a request costs */
 async function send(size: number): Promise<number> {
-  const startedAt = performance.now()
+  const before = process.threadCpuUsage()
   await fetch(`${service.url}/${CASE}?size=${size}`)
-  return performance.now() - startedAt
+  const { user, system } = process.threadCpuUsage(before)
+  return (user + system) / 1000
 }
 
 async function findSlowSize(): Promise<number> {
   let size = 1
-  while ((await send(size)) < SLOW_MS) size *= 2
+  // Twice: what is not optimized yet takes longer than it will.
+  while (Math.min(await send(size), await send(size)) < SLOW_MS) size *= 2
   return size
 }
 

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { performance } from 'node:perf_hooks'
 import { test } from 'node:test'
 import type { CpuSample } from '../../src/evidence/cpu-samples.ts'
-import { type Evidence, openEvidenceWindow } from '../../src/evidence/window.ts'
+import type { Evidence } from '../../src/evidence/evidence.ts'
+import { openEvidenceWindow } from '../../src/evidence/window.ts'
 import { runInterleaved, WORKERS } from '../fixtures/slow-service/concurrency.ts'
 
 const CONCURRENT_REQUESTS = 50

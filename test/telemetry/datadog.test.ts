@@ -18,7 +18,6 @@ import { startRecordingAgent, traceIdOf } from '../fixtures/datadog/recording-ag
 
 const WORK_MS = 10
 const CONCURRENT_REQUESTS = 50
-const PEEK_EVERY_MS = 250
 
 const agent = await startRecordingAgent()
 const { config } = parseConfig({
@@ -82,9 +81,7 @@ function functionsOf({ frames }: CpuSample): string[] {
 }
 
 const window = openEvidenceWindow()
-const peeking = setInterval(window.peek, PEEK_EVERY_MS)
 await Promise.all(Array.from({ length: CONCURRENT_REQUESTS }, runRequest))
-clearInterval(peeking)
 const evidence = await window.close()
 
 // Two more requests, for what is in no window: one with a caller and a failure, one that is never ended.
