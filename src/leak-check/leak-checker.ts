@@ -33,7 +33,7 @@ const WORKLOAD_URL = new URL('./query-workload.ts', import.meta.url).href
 const QUERY = exampleData.sample_queries[0] ?? ''
 const JUDGED =
   'answerQuery with queries that are all different, on recorded rows of the database, without latency; ' +
-  'the database client, the model client, HTTP and telemetry are not run'
+  'the database client, the model client, the tokenizer, HTTP and telemetry are not run'
 
 export function createLeakChecker(deps: { database: Database; faults: FaultRegistry }): LeakChecker {
   const closing = new AbortController()

@@ -24,6 +24,7 @@ const names = readdirSync(path.join(import.meta.dirname, '../fixtures/leaks'))
 async function tryOnce(name: string): Promise<string | null> {
   const { verdict, retained_by, allocated_at } = await checkFixture(name)
   const said = `${verdict} ${retained_by} ${allocated_at}`
+  if (name.startsWith('unfilled-')) return verdict === 'inconclusive' ? null : said
   if (name.startsWith('innocent-')) return verdict === 'clean' || verdict === 'bounded' ? null : said
   const expected = readExpected(name)
   return said === `leak ${expected.retained_by} ${expected.allocated_at}` ? null : said

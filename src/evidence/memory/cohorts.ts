@@ -28,6 +28,9 @@ export type HoldingVerdict = 'leak' | 'bounded' | 'innocent' | 'open'
 
 /** Of the first cohorts this share must have survivors: a leak at every tenth iteration leaves some cohorts out. */
 const MIN_COHORT_SHARE = 0.5
+/** A leak that comes by chance may leave some cohorts out, but not just the oldest, where the others have so many. */
+const MIN_EMPTY_COHORTS = 2
+const MIN_WINDOW_COUNT = 8
 /** Fewer than this share of the old survivors still there: they are being thrown out. */
 const MIN_OLD_ALIVE = 0.5
 /** Fewer newcomers an iteration than this share of the first rate: it is filling up. */
@@ -39,7 +42,7 @@ const MIN_STRAIGHT_GROWTH = 0.4
 /** So close to what was there before is no growth. */
 const MAX_CONSTANT = 1.1
 /** So many times the iterations of the first look tell survivors that come and go from those that stay … */
-const MIN_SPREAD_FACTOR = 1.5
+const MIN_SPREAD_FACTOR = 1.3
 /** … and one doubling from growth. */
 const MIN_REPLACED_FACTOR = 4
 /** A pointer or a number an iteration: the least that a growing array can take. */
@@ -71,7 +74,20 @@ function isSpread({ counts }: HoldingCount): boolean {
   const present = counts.flatMap((count, cohort) => (count > 0 ? [cohort] : []))
   const hasOld = present.some((cohort) => cohort < half)
   const hasNew = present.some((cohort) => cohort >= half)
+  if (isWindow(counts)) return false
   return hasOld && hasNew && present.length >= counts.length * MIN_COHORT_SHARE
+}
+
+/** Many of each new cohort, and none at all of the oldest ones: they were there, and have been thrown out. */
+function isWindow(counts: readonly number[]): boolean {
+  const firstKept = counts.findIndex((count) => count > 0)
+  const kept = counts.slice(firstKept)
+  return firstKept >= MIN_EMPTY_COHORTS && kept.length > 1 && kept.every((count) => count >= MIN_WINDOW_COUNT)
+}
+
+/** @returns whether something keeps what the newest iterations made, and nothing of the others */
+export function keepsOnlyNewest({ holdings }: Look): boolean {
+  return [...holdings.values()].some(({ counts }) => isWindow(counts))
 }
 
 function isReplaced(holding: HoldingCount, done: number): boolean {

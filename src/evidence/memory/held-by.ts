@@ -6,47 +6,75 @@ import type { Retainer, RetainerIndex } from './retainer-index.ts'
 export interface HeldBy {
   /** What a person reads. */
   name: string
-  /** The identifier that the source must mention where it grows: the last one of the name. */
-  identifier: string
+  /** What the source may mention where it grows, the likeliest first: the last name, and the variable itself. */
+  identifiers: string[]
   /** Node's own list of timers: no variable of the program. */
   isTimer: boolean
+  /** V8's ids of the objects from the variable down to what holds, the first ones. */
+  holderIds: number[]
 }
 
+const NATIVE_CONTEXT = 'system / NativeContext'
 /** Names that stand for the same thing when they repeat: the links of a list. */
 const MAX_NAMES = 3
+const LINKS = [1, 2]
+/** A limit is declared near what a person named. */
+const MAX_HOLDERS = 4
+/** As V8 writes a property whose key is a symbol. */
+const SYMBOL = /\.?<symbol ([^>]*)>/
 
-/** @param globalId V8's id of `globalThis` */
 export function nameHolder(
   graph: HeapGraph,
   retainers: RetainerIndex,
-  { owner, label, isVariable }: Holding,
-  globalId: number
+  { owner, label, isVariable }: Holding
 ): HeldBy | null {
-  if (isVariable) return { name: label, identifier: label, isTimer: false }
-  if (TIMER_CLASSES.has(graph.name(owner)))
-    return { name: 'timers', identifier: 'setInterval', isTimer: true }
-  const names = climbToVariable(graph, retainers, owner, globalId)
-  if (names === null) return null
+  if (TIMER_CLASSES.has(graph.name(owner))) {
+    return { name: 'timers', identifiers: [], isTimer: true, holderIds: [] }
+  }
+  if (isVariable || (label !== '' && isGlobal(graph, retainers, owner))) {
+    return { name: label, identifiers: [label], isTimer: false, holderIds: [] }
+  }
+  const path = climbToVariable(graph, retainers, owner)
+  if (path === null) return null
+  const { names, holderIds } = path
   if (label !== '') names.push(label)
-  const distinct = names.filter((name, index) => name !== names[index - 1])
+  const distinct = names.filter((name, index) => name !== names[index - 1] && !isLink(names, index))
   const shown = distinct.length > MAX_NAMES ? [distinct[0], '…', distinct.at(-1)] : distinct
-  return { name: shown.join('.'), identifier: distinct.at(-1) ?? '', isTimer: false }
+  return {
+    name: shown.join('.').replace(SYMBOL, '[$1]'),
+    identifiers: [...new Set([distinct.at(-1), distinct[0]])].map((name = '') => name.replace(SYMBOL, '$1')),
+    isTimer: false,
+    holderIds: holderIds.slice(0, MAX_HOLDERS)
+  }
 }
 
-/** @returns the variable, then the properties down to `start`: the shortest such way, or null without one */
-function climbToVariable(
-  graph: HeapGraph,
-  retainers: RetainerIndex,
-  start: number,
-  globalId: number
-): string[] | null {
+/** The links of a long list say nothing: what it hangs on does. */
+function isLink(names: readonly string[], index: number): boolean {
+  return index > 0 && LINKS.every((ahead) => names[index + ahead] === names[index])
+}
+
+/** Whether the node is what `globalThis` stands for, whose properties are variables. */
+function isGlobal(graph: HeapGraph, retainers: RetainerIndex, node: number): boolean {
+  return retainers
+    .retainersOf(node)
+    .some((each) => graph.edgeLabel(each.edge) === 'extension' && graph.name(each.node) === NATIVE_CONTEXT)
+}
+
+interface Path {
+  /** The variable, then the properties down to the object. */
+  names: string[]
+  holderIds: number[]
+}
+
+/** @returns the shortest way from a variable to `start`, or null without one */
+function climbToVariable(graph: HeapGraph, retainers: RetainerIndex, start: number): Path | null {
   const cameFrom = new Map<number, Retainer & { below: number }>()
   const queue = [start]
   for (let index = 0; index < queue.length; index++) {
     const below = queue[index] as number
     for (const { node, edge } of retainers.retainersOf(below)) {
-      const variable = variableAt(graph, node, edge, globalId)
-      if (variable !== null) return [variable, ...namesDown(graph, cameFrom, below, start)]
+      const variable = variableAt(graph, retainers, node, edge)
+      if (variable !== null) return walkDown(graph, cameFrom, below, start, variable)
       if (node === start || cameFrom.has(node) || !leadsOn(graph, node)) continue
       cameFrom.set(node, { node, edge, below })
       queue.push(node)
@@ -67,9 +95,9 @@ function leadsOn(graph: HeapGraph, node: number): boolean {
 }
 
 /** The name of the variable that the edge is, or null where it is none. */
-function variableAt(graph: HeapGraph, node: number, edge: number, globalId: number): string | null {
+function variableAt(graph: HeapGraph, retainers: RetainerIndex, node: number, edge: number): string | null {
   if (graph.edgeType(edge) === 'context') return graph.edgeLabel(edge)
-  if (graph.id(node) === globalId && graph.edgeType(edge) === 'property') return graph.edgeLabel(edge)
+  if (graph.edgeType(edge) === 'property' && isGlobal(graph, retainers, node)) return graph.edgeLabel(edge)
   return graph.name(graph.edgeTarget(edge)) === 'system / Cell' ? exportedName(graph, node, edge) : null
 }
 
@@ -84,18 +112,19 @@ function exportedName(graph: HeapGraph, table: number, cellEdge: number): string
   return null
 }
 
-function namesDown(
+function walkDown(
   graph: HeapGraph,
   cameFrom: Map<number, Retainer & { below: number }>,
   from: number,
-  start: number
-): string[] {
-  const names: string[] = []
-  for (let node = from; node !== start; ) {
+  start: number,
+  variable: string
+): Path {
+  const path: Path = { names: [variable], holderIds: [] }
+  for (let node = from; ; ) {
+    path.holderIds.push(graph.id(node))
     const step = cameFrom.get(node)
-    if (!step) break
-    if (graph.edgeType(step.edge) === 'property') names.push(graph.edgeLabel(step.edge))
+    if (!step || node === start) return path
+    if (graph.edgeType(step.edge) === 'property') path.names.push(graph.edgeLabel(step.edge))
     node = step.below
   }
-  return names
 }

@@ -41,6 +41,10 @@ const PROGRAM_TYPES = new Set([
 
 /** Node keeps them in lists of its own, any of which may lead to any timer. */
 export const TIMER_CLASSES = new Set(['Timeout', 'TimersList', 'Immediate'])
+/** Their tables are as large as what passed through since they last shrank. */
+const WEAK_COLLECTIONS = new Set(['WeakMap', 'WeakSet'])
+/** V8's own links between a program's objects, as from a promise to what waits for it. */
+const LINK_TYPE = 'hidden'
 const STORE_LABELS = new Set(['elements', 'table', 'properties'])
 const NOBODY = -1
 
@@ -63,7 +67,8 @@ export function findHoldings(
   const newNodes = new Uint8Array(graph.nodeCount)
   for (let node = 0; node < graph.nodeCount; node++) {
     const id = graph.id(node)
-    if (id > first && id <= last && PROGRAM_TYPES.has(graph.type(node))) newNodes[node] = 1
+    const type = graph.type(node)
+    if (id > first && id <= last && (PROGRAM_TYPES.has(type) || type === LINK_TYPE)) newNodes[node] = 1
   }
   function isNew(node: number): boolean {
     return newNodes[node] === 1
@@ -110,6 +115,7 @@ export function findHoldings(
         holdingOf[target] = number
         const holding = holdings[number]
         if (holding && STORE_LABELS.has(graph.edgeLabel(edge))) {
+          if (WEAK_COLLECTIONS.has(graph.name(owner))) continue
           holding.storeBytes += graph.selfBytes(target)
           holding.storeEntries += countEntries(graph, target)
         } else if (holding) addSurvivor(holding, graph, target, boundaries)
@@ -165,6 +171,7 @@ function labelOf(graph: HeapGraph, edge: number): string {
 }
 
 function addSurvivor(holding: Holding, graph: HeapGraph, node: number, boundaries: readonly number[]): void {
+  if (graph.type(node) === LINK_TYPE) return
   const cohort = cohortOf(graph.id(node), boundaries)
   holding.counts[cohort] = (holding.counts[cohort] ?? 0) + 1
   addBytes(holding, graph, node, cohort)

@@ -2,10 +2,8 @@
  * The process of one leak check. The parent sends a LeakCheckJob; the child answers with its findings or with why
  * there are none, and ends. It also ends when its parent lets go of it or dies, even in the midst of an endless loop.
  */
-import path from 'node:path'
 import process from 'node:process'
 import { watchParent } from '../../watch-parent.ts'
-import { createSourceTree } from '../source-tree.ts'
 import { checkWorkload } from './check-workload.ts'
 import type { LeakFindings } from './leak-report.ts'
 import type { Workload } from './workload-run.ts'
@@ -24,9 +22,6 @@ export type LeakCheckMessage =
   | { type: 'progress'; done: number }
   | { type: 'findings'; findings: LeakFindings }
   | { type: 'failure'; reason: string }
-
-/** Its frames stand above those of whoever inserts. */
-const WATCHING_FILE = path.join(import.meta.dirname, 'insertion-watch.ts')
 
 // Ctrl-C reaches every process of the terminal; this one ends with its parent.
 process.on('SIGINT', () => {})
@@ -49,10 +44,7 @@ async function concludeJob({
   try {
     const workload = (await import(workloadUrl)) as Workload
     await workload.prepare?.(input)
-    const sources = createSourceTree(rootDir, [
-      path.relative(rootDir, WATCHING_FILE).split(path.sep).join('/')
-    ])
-    const findings = await checkWorkload(workload, iterations, sources, (done) =>
+    const findings = await checkWorkload(workload, iterations, rootDir, (done) =>
       send({ type: 'progress', done })
     )
     return { type: 'findings', findings }

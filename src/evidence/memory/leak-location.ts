@@ -1,12 +1,14 @@
 /** Where the leak is put in, and the proof that it is one. Changes the container: for a process to be thrown away. */
-import type { SourceTree } from '../source-tree.ts'
+import path from 'node:path'
+import { createSourceTree } from '../source-tree.ts'
 import type { HeapInspector } from './heap-inspector.ts'
 import type { HeldBy } from './held-by.ts'
 import type { Holding } from './holdings.ts'
 import { clear, createInsertionWatch } from './insertion-watch.ts'
 import type { LeakReport } from './leak-report.ts'
-import { placeLineProbes } from './line-probes.ts'
+import { type Line, placeLineProbes } from './line-probes.ts'
 import { toMb } from './megabytes.ts'
+import { findUnreachedLimit } from './unreached-limit.ts'
 import { readBudgetClockMs, type WorkloadRun } from './workload-run.ts'
 
 /** One that leaks only now and then is met all the same. */
@@ -15,67 +17,76 @@ const ENOUGH_INSERTIONS = 8
 const BUDGET_MS = 1500
 
 const HANDLE = '__leakCheckContainer'
+/** Its frames stand above those of whoever inserts. */
+const WATCHING_FILE = path.join(import.meta.dirname, 'insertion-watch.ts')
 
-/** @returns the line that makes the holding grow, or undefined where it could not be told */
-export async function findInsertion(
+export interface LeakLocator {
+  /** @returns what limits the growth, though the run has not come so far; undefined where nothing does */
+  findUnreachedLimit(): Promise<string | undefined>
+  /** @returns the `file:line` that makes the holding grow, or undefined where it could not be told */
+  findInsertion(): Promise<string | undefined>
+  /** Empties the container and collects: what comes back is what it held. @returns null for what can't be emptied */
+  proveByClearing(predictedBytes: number, readUsedBytes: () => number): Promise<LeakReport['proof']>
+}
+
+export function createLeakLocator(
   heap: HeapInspector,
-  sources: SourceTree,
+  rootDir: string,
   holding: Holding,
   heldBy: HeldBy | null,
   run: WorkloadRun
-): Promise<{ file: string; line: number } | undefined> {
-  const watch = createInsertionWatch(sources)
+): LeakLocator {
+  const sources = createSourceTree(rootDir, [path.relative(rootDir, WATCHING_FILE).split(path.sep).join('/')])
   const container = holding.isVariable ? undefined : fetchObject(heap, holding.ownerId)
-  if (heldBy?.isTimer) watch.watchTimers()
-  else watch.watch(container)
-  const endMs = readBudgetClockMs() + BUDGET_MS
-  for (let i = 0; i < MAX_ITERATIONS && watch.insertions < ENOUGH_INSERTIONS; i++) {
-    if ((await run.run(1, endMs - readBudgetClockMs())) === 0 || readBudgetClockMs() > endMs) break
-  }
-  return (
-    watch.mostFrequent() ?? (heldBy ? await probeLines(heap, sources, container, heldBy, run) : undefined)
-  )
-}
 
-async function probeLines(
-  heap: HeapInspector,
-  sources: SourceTree,
-  container: unknown,
-  heldBy: HeldBy,
-  run: WorkloadRun
-): Promise<{ file: string; line: number } | undefined> {
-  const readContainer = container === undefined ? undefined : () => container
-  const probes = placeLineProbes(heap, sources, heldBy.identifier, readContainer)
-  const endMs = readBudgetClockMs() + BUDGET_MS
-  for (let i = 0; i < MAX_ITERATIONS && readBudgetClockMs() < endMs; i++) {
-    await run.run(1, endMs - readBudgetClockMs())
-    probes.settle()
+  async function findInsertion(): Promise<string | undefined> {
+    const watch = createInsertionWatch(sources)
+    if (heldBy?.isTimer) watch.watchTimers()
+    else watch.watch(container)
+    const endMs = readBudgetClockMs() + BUDGET_MS
+    for (let i = 0; i < MAX_ITERATIONS && watch.insertions < ENOUGH_INSERTIONS; i++) {
+      await run.run(1, { budgetMs: endMs - readBudgetClockMs() })
+      if (readBudgetClockMs() > endMs) break
+    }
+    const found = watch.mostFrequent() ?? (heldBy ? await probeLines(heldBy) : undefined)
+    return found && `${sources.relativePath(found.file)}:${found.line}`
   }
-  return probes.mostFrequent()
-}
 
-/**
- * Empties the container and collects. What comes back is what it held.
- * @returns null for what can't be emptied
- */
-export async function proveByClearing(
-  heap: HeapInspector,
-  { ownerId, isVariable }: Holding,
-  heldBy: HeldBy | null,
-  predictedBytes: number,
-  usedBytes: () => number
-): Promise<LeakReport['proof']> {
-  if (isVariable || heldBy === null) return null
-  await settle(heap)
-  const before = usedBytes()
-  if (!clear(fetchObject(heap, ownerId))) return null
-  await settle(heap)
-  const freedBytes = before - usedBytes()
+  async function probeLines({ identifiers }: HeldBy): Promise<Line | undefined> {
+    const readContainer = container === undefined ? undefined : () => container
+    for (const identifier of identifiers) {
+      const probes = placeLineProbes(heap, sources, identifier, readContainer)
+      const endMs = readBudgetClockMs() + BUDGET_MS
+      for (let i = 0; i < MAX_ITERATIONS && readBudgetClockMs() < endMs; i++) {
+        await run.run(1, { budgetMs: endMs - readBudgetClockMs() })
+        probes.settle()
+      }
+      const found = probes.mostFrequent()
+      if (found) return found
+    }
+    return undefined
+  }
+
+  async function proveByClearing(predictedBytes: number, readUsedBytes: () => number) {
+    if (container === undefined || heldBy === null) return null
+    await settle(heap)
+    const before = readUsedBytes()
+    if (!clear(container)) return null
+    await settle(heap)
+    const freedBytes = before - readUsedBytes()
+    return {
+      cleared: heldBy.name,
+      freed_mb: toMb(freedBytes),
+      predicted_mb: toMb(predictedBytes),
+      ratio: Math.round((freedBytes / predictedBytes) * 100) / 100
+    }
+  }
+
   return {
-    cleared: heldBy.name,
-    freed_mb: toMb(freedBytes),
-    predicted_mb: toMb(predictedBytes),
-    ratio: Math.round((freedBytes / predictedBytes) * 100) / 100
+    findUnreachedLimit: async () =>
+      heldBy?.isTimer === false ? findUnreachedLimit(heap, sources, heldBy, run) : undefined,
+    findInsertion,
+    proveByClearing
   }
 }
 

@@ -9,11 +9,16 @@ import type { SourceTree } from '../source-tree.ts'
 import type { HeapInspector } from './heap-inspector.ts'
 import { sizeOf } from './insertion-watch.ts'
 
+export interface Line {
+  file: string
+  line: number
+}
+
 export interface LineProbes {
   /** Credits what grew after the last probe; call it when an iteration has ended. */
   settle(): void
-  /** The line that made it grow most, or undefined. */
-  mostFrequent(): { file: string; line: number } | undefined
+  /** The line that made it grow most, or the only one that was reached at all, or undefined. */
+  mostFrequent(): Line | undefined
 }
 
 interface Script {
@@ -21,7 +26,6 @@ interface Script {
   url: string
 }
 
-const PROBE = '__leakCheckProbe'
 /** A file with more mentions than this is generated. */
 const MAX_PROBES = 200
 
@@ -35,56 +39,93 @@ export function placeLineProbes(
   identifier: string,
   readContainer: (() => unknown) | undefined
 ): LineProbes {
-  const places: { file: string; line: number; growth: number }[] = []
   let lastPlace: number | undefined
   let last: { value: unknown; size: number } | undefined
 
   function notice(value: unknown): void {
     const size = sizeOf(value)
-    const previous = places[lastPlace ?? -1]
-    if (previous && last) {
+    if (lastPlace !== undefined && last) {
       // A list whose newest node replaces the variable's value has no size that could grow.
       const isReplaced = size === last.size && value !== last.value
-      previous.growth += isReplaced ? 1 : Math.max(size - last.size, 0)
+      const growth = isReplaced ? 1 : Math.max(size - last.size, 0)
+      growths[lastPlace] = (growths[lastPlace] ?? 0) + growth
     }
     last = { value, size }
   }
 
-  function probe(place: number, value: unknown): false {
+  function probe(place: number, value: unknown): void {
     notice(readContainer ? readContainer() : value)
     lastPlace = place
-    return false
+    reached.add(place)
   }
 
-  Object.defineProperty(globalThis, PROBE, { value: probe, configurable: true })
   const read = identifier.startsWith('#') ? `this.${identifier}` : identifier
-  for (const { scriptId, url } of listOwnScripts(heap, sources)) {
-    for (const line of linesMentioning(url, identifier)) {
-      if (places.length >= MAX_PROBES) break
-      const value = readContainer ? 'undefined' : `(() => { try { return ${read} } catch {} })()`
-      heap.post('Debugger.setBreakpoint', {
-        location: { scriptId, lineNumber: line - 1 },
-        condition: `globalThis.${PROBE}(${places.length}, ${value})`
-      })
-      places.push({ file: fileURLToPath(url), line, growth: 0 })
-    }
-  }
+  const expression = readContainer ? 'undefined' : `(() => { try { return ${read} } catch {} })()`
+  const lines = probeMatchingLines(heap, sources, mentionOf(identifier), probe, expression)
+  const growths = lines.map(() => 0)
+  const reached = new Set<number>()
 
   return {
     settle() {
       if (readContainer) notice(readContainer())
     },
-    mostFrequent: () => places.filter(({ growth }) => growth > 0).sort((a, b) => b.growth - a.growth)[0]
+    mostFrequent() {
+      const most = Math.max(...growths)
+      if (most > 0) return lines[growths.indexOf(most)]
+      // What has no size that can be read, as a promise, grows on the one line there is, or it can't be told.
+      return reached.size === 1 ? lines[[...reached][0] ?? 0] : undefined
+    }
   }
+}
+
+let probes = 0
+
+/**
+ * Calls `probe` whenever one of the lines is reached.
+ * @param expression evaluated in the line's own scope, for `probe`
+ * @returns the lines of one's own code that match, at most MAX_PROBES; `probe` is told the index
+ */
+export function probeMatchingLines(
+  heap: HeapInspector,
+  sources: SourceTree,
+  pattern: RegExp,
+  probe: (place: number, value: unknown) => void,
+  expression = 'undefined'
+): Line[] {
+  const name = `__leakCheckProbe${probes++}`
+  Object.defineProperty(globalThis, name, { value: probe })
+  const lines: Line[] = []
+  for (const { scriptId, url } of listOwnScripts(heap, sources)) {
+    for (const line of linesMatching(url, pattern)) {
+      if (lines.length >= MAX_PROBES) return lines
+      heap.post('Debugger.setBreakpoint', {
+        location: { scriptId, lineNumber: line - 1 },
+        // Always false: it never pauses.
+        condition: `void globalThis.${name}(${lines.length}, ${expression})`
+      })
+      lines.push({ file: fileURLToPath(url), line })
+    }
+  }
+  return lines
+}
+
+/** @returns what finds the identifier in a text, and not as a part of a longer one */
+export function mentionOf(identifier: string, after = ''): RegExp {
+  const escaped = identifier.replace(/[^\w#]/g, '\\$&')
+  return new RegExp(`(?<![\\w$#])${escaped}(?![\\w$])${after}`)
 }
 
 function listOwnScripts(heap: HeapInspector, sources: SourceTree): Script[] {
   const scripts: Script[] = []
-  heap.on('Debugger.scriptParsed', function addScript({ params }: { params: Script }) {
+  function addScript({ params }: { params: Script }): void {
     const isFile = params.url.startsWith('file:')
     if (isFile && sources.isOwn(fileURLToPath(params.url)) && !isChecker(params.url)) scripts.push(params)
-  })
+  }
+  heap.on('Debugger.scriptParsed', addScript)
+  // Enabled again, it tells of all scripts again.
+  heap.post('Debugger.disable')
   heap.post('Debugger.enable')
+  heap.off('Debugger.scriptParsed', addScript)
   return scripts
 }
 
@@ -93,10 +134,8 @@ function isChecker(url: string): boolean {
   return url.startsWith(new URL('.', import.meta.url).href)
 }
 
-function linesMentioning(url: string, identifier: string): number[] {
-  const escaped = identifier.replace(/[^\w#]/g, '\\$&')
-  const mention = new RegExp(`(?<![\\w$#])${escaped}(?![\\w$])`)
+function linesMatching(url: string, pattern: RegExp): number[] {
   return readFileSync(fileURLToPath(url), 'utf8')
     .split('\n')
-    .flatMap((text, index) => (mention.test(text) ? [index + 1] : []))
+    .flatMap((text, index) => (pattern.test(text) ? [index + 1] : []))
 }

@@ -1,6 +1,7 @@
 /** Runs a workload's iterations, numbered from 0 through all phases of a check. */
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
+import { getHeapStatistics } from 'node:v8'
 
 /** A module that can be checked. */
 export interface Workload {
@@ -10,11 +11,17 @@ export interface Workload {
   iterate(i: number): unknown
 }
 
+export interface RunLimits {
+  budgetMs: number
+  /** Growth of the heap and of what is outside it, garbage included; none by default. */
+  growthBytes?: number
+}
+
 export interface WorkloadRun {
   /** Iterations run so far. */
   readonly done: number
-  /** Runs at most `count`, fewer where `budgetMs` is used up before. @returns how many it ran */
-  run(count: number, budgetMs: number): Promise<number>
+  /** Runs at most `count`, fewer where a limit is reached before, but one at least. @returns how many it ran */
+  run(count: number, limits: RunLimits): Promise<number>
 }
 
 /** How many times longer than its CPU time the work may take on a busy machine, or while it waits. */
@@ -26,13 +33,22 @@ export function readBudgetClockMs(): number {
   return Math.max((user + system) / 1000, performance.now() / MAX_SLOWDOWN)
 }
 
+function readAllocatedBytes(): number {
+  const { used_heap_size, external_memory } = getHeapStatistics()
+  return used_heap_size + external_memory
+}
+
 export function createWorkloadRun(workload: Workload, onProgress: (done: number) => void): WorkloadRun {
   let done = 0
 
-  async function run(count: number, budgetMs: number): Promise<number> {
+  async function run(
+    count: number,
+    { budgetMs, growthBytes = Number.POSITIVE_INFINITY }: RunLimits
+  ): Promise<number> {
     const endMs = readBudgetClockMs() + budgetMs
+    const mostBytes = readAllocatedBytes() + growthBytes
     let ran = 0
-    while (ran < count && (ran === 0 || readBudgetClockMs() < endMs)) {
+    while (ran < count && (ran === 0 || (readBudgetClockMs() < endMs && readAllocatedBytes() < mostBytes))) {
       await workload.iterate(done)
       done += 1
       ran += 1
