@@ -8,6 +8,7 @@ export const PLUMBING = [
   'src/evidence/profiler.ts',
   'src/evidence/span-recorder.ts',
   'src/evidence/sql/statement-log.ts',
+  'src/model/client.ts',
   'src/telemetry/context-manager.ts',
   'src/telemetry/instrumentations.ts',
   'src/telemetry/traced.ts',

@@ -11,6 +11,7 @@ export interface CostRow {
   model: string
   queries: number
   promptTokens: number
+  repeatedPromptTokens: number
   completionTokens: number
   /** Null when the price table does not know the model. */
   costUsd: number | null
@@ -32,6 +33,7 @@ export class CostLedger {
     const row = this.#rowOf(this.#planOf(tenantId), usage.model)
     row.queries += 1
     row.promptTokens += usage.prompt_tokens
+    row.repeatedPromptTokens += usage.repeated_prompt_tokens
     row.completionTokens += usage.completion_tokens
     row.costUsd = this.#price(row.model, row)
   }
@@ -47,7 +49,15 @@ export class CostLedger {
     const key = `${plan}\n${model}`
     const known = this.#rows.get(key)
     if (known) return known
-    const row = { plan, model, queries: 0, promptTokens: 0, completionTokens: 0, costUsd: null }
+    const row = {
+      plan,
+      model,
+      queries: 0,
+      promptTokens: 0,
+      repeatedPromptTokens: 0,
+      completionTokens: 0,
+      costUsd: null
+    }
     this.#rows.set(key, row)
     return row
   }

@@ -1,12 +1,14 @@
 /** Evidence in, findings out: a pure function that knows nothing of the service it looks at. */
 
 import type { Evidence } from '../evidence/evidence.ts'
+import { measureRepeatedTokens } from '../evidence/repeated-tokens.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
 import { measureSpanTimes, type SpanTimes } from '../evidence/span-times.ts'
 import { buildSpanTree } from '../evidence/span-tree.ts'
 import { findCpuFindings } from './cpu-findings.ts'
 import { type Diagnosis, type Finding, round } from './finding.ts'
 import { findSqlFindings } from './sql-findings.ts'
+import { findTokenFindings } from './token-findings.ts'
 import { findWaitingFindings } from './waiting-findings.ts'
 
 export interface DiagnoseOptions {
@@ -22,6 +24,7 @@ export function diagnose(evidence: Evidence, { sources, minCpuMs }: DiagnoseOpti
   const findings = rankFindings([
     ...findCpuFindings(evidence, tree, sources, minCpuMs),
     ...findSqlFindings(tree, evidence.samples, sources, evidence.plans),
+    ...findTokenFindings(measureRepeatedTokens(tree, sources), sources),
     ...findWaitingFindings(times)
   ])
   return {

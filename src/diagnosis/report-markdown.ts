@@ -1,5 +1,6 @@
 /** `bottleneck_analysis.md`: slowest span, where its time goes, root cause, and what to do. */
 import type { Diagnosis, Finding, SpanTimesReport } from './finding.ts'
+import { costOf } from './report-text.ts'
 
 export function renderMarkdown(diagnosis: Diagnosis): string {
   const slowest = findSlowestStage(diagnosis)
@@ -62,7 +63,7 @@ function renderSpanRow(row: SpanTimesReport): string {
 
 function renderFinding(finding: Finding, index: number): string[] {
   return [
-    `### ${index + 1}. ${finding.kind}: \`${finding.span}\`, ${finding.cost_ms_per_request} ms per request`,
+    `### ${index + 1}. ${[`${finding.kind}: \`${finding.span}\``, costOf(finding)].filter(Boolean).join(', ')}`,
     '',
     ...(finding.file === null
       ? []
@@ -101,8 +102,9 @@ function renderInfos(findings: Finding[]): string[] {
   return [
     '## Not faults',
     '',
-    ...infos.map(({ kind, span, function: fn, cost_ms_per_request: ms }) => {
-      return `- ${kind}: \`${span}\`${fn === null ? '' : ` \`${fn}\``}, ${ms} ms per request`
+    ...infos.map((info) => {
+      const place = `${info.kind}: \`${info.span}\`${info.function === null ? '' : ` \`${info.function}\``}`
+      return `- ${[place, costOf(info)].filter(Boolean).join(', ')}`
     }),
     ''
   ]

@@ -69,10 +69,16 @@ function whatFor({ kind, evidence }: Finding): string {
   return kind === 'waiting' ? `: ${evidence.at(-1)}` : ''
 }
 
-function costOf({ kind, cost_ms_per_request: ms, calls_per_request: calls }: Finding): string {
-  const what = { cpu: 'CPU', waiting: 'waiting', sql: 'in SQL', memory: '', tokens: '' }[kind]
-  const times = calls === undefined ? '' : `${calls} calls, `
-  return `${times}${ms} ms ${what} per request`
+/** What a request pays for a finding, in the units that were measured; undefined where none was. */
+export function costOf(finding: Finding): string | undefined {
+  const { kind, cost_ms_per_request: ms, calls_per_request: calls, tokens_per_request: tokens } = finding
+  const what = { cpu: ' CPU', waiting: ' waiting', sql: ' in SQL', memory: '', tokens: '' }[kind]
+  const parts = [
+    ...(calls === undefined ? [] : [`${calls} calls`]),
+    ...(tokens === undefined ? [] : [`${tokens} tokens`]),
+    ...(ms === undefined ? [] : [`${ms} ms${what}`])
+  ]
+  return parts.length === 0 ? undefined : `${parts.join(', ')} per request`
 }
 
 function nextStep({ id, findings }: Diagnosis): string {

@@ -26,3 +26,8 @@ export const OUTLIER_FACTOR = 5
 
 /** Work outside any span is a fault from this share of a core on: every request waits behind it. */
 export const MIN_BACKGROUND_SHARE = 0.1
+
+/** Repeats in a model's input, as tokens a request and as a share of the input: worth a reader's time, … */
+export const MIN_REPORTED_REPEATS = { tokens: 50, share: 0.05 }
+/** … and a fault: a quarter of the bill. */
+export const MIN_FAULT_REPEATS = { tokens: 100, share: 0.25 }

@@ -28,7 +28,7 @@ const MIN_R_SQUARED = 0.9
 const MIN_POINT_MS = 0.05
 
 /** Two-sided 95 % quantiles of Student's t for 1..10 degrees of freedom; from there on close to the normal's. */
-const T_95 = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23]
+export const T_95 = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23]
 
 /**
  * @param spans spans of one name
@@ -83,7 +83,7 @@ function fitPoints(attribute: string, points: { size: number; ms: number }[]) {
 }
 
 /** Ordinary least squares. @returns slope, its standard error, and the share of the variance it explains */
-function fitLine(points: [x: number, y: number][]) {
+export function fitLine(points: [x: number, y: number][]) {
   const n = points.length
   const meanX = points.reduce((sum, [x]) => sum + x, 0) / n
   const meanY = points.reduce((sum, [, y]) => sum + y, 0) / n

@@ -3,7 +3,7 @@
  * must not be able to read the planted faults' feature_flag events.
  */
 import process from 'node:process'
-import { type Attributes, type HrTime, SpanKind } from '@opentelemetry/api'
+import { type Attributes, type HrTime, SpanKind, trace } from '@opentelemetry/api'
 import type { ReadableSpan, Span, SpanProcessor } from '@opentelemetry/sdk-trace'
 import { captureStack } from './stack.ts'
 
@@ -23,7 +23,7 @@ export interface RecordedSpan {
   failed: boolean
   /** CPU time of the main thread, for anything, between the span's start and its end. */
   threadCpuMs: number
-  /** V8 stack text from where a client span was started; what the call site is read from. */
+  /** V8 stack text from where a client span was started, or `noteCaller` called; the call site is read from it. */
   startStack?: string
 }
 
@@ -101,6 +101,13 @@ class SpanRecorder implements SpanProcessor {
     const taken = this.#stacksTaken.get(key) ?? 0
     this.#stacksTaken.set(key, taken + 1)
     return taken < MAX_STACKS_PER_STATEMENT
+  }
+
+  /** Keeps, for the active span, where its code calls out: for calls that are not made as a client span starts. */
+  noteCaller(): void {
+    if (!this.#isOpen) return
+    const started = this.#started.get(trace.getActiveSpan()?.spanContext().spanId ?? '')
+    if (started) started.startStack ??= captureStack()
   }
 
   onEnd(span: ReadableSpan): void {

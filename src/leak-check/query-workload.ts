@@ -26,7 +26,13 @@ const { answerQuery } = await import('../pipeline/answer-query.ts')
 
 const silentModel: ModelClient = {
   model: 'gpt-4',
-  complete: async () => ({ text: '', model: 'gpt-4', promptTokens: 0, completionTokens: 0 })
+  complete: async () => ({
+    text: '',
+    model: 'gpt-4',
+    promptTokens: 0,
+    repeatedPromptTokens: 0,
+    completionTokens: 0
+  })
 }
 
 let query = ''

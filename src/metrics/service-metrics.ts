@@ -49,6 +49,13 @@ function defineCostMetrics(registry: MetricRegistry, costs: CostLedger): void {
       ])
   })
   defineCounter(registry, {
+    name: 'rag_repeated_prompt_tokens_total',
+    help: 'Prompt tokens of text that the prompt held already',
+    labelNames: ['plan', 'model'],
+    read: () =>
+      costs.list().map(({ plan, model, repeatedPromptTokens: value }) => ({ labels: { plan, model }, value }))
+  })
+  defineCounter(registry, {
     name: 'rag_cost_usd_total',
     help: 'Cost of the answers at the prices of MODEL_PRICES, in USD',
     labelNames: ['plan', 'model'],

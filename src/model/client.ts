@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { measureRepeatedShare } from '../evidence/repeated-text.ts'
+import { spanRecorder } from '../evidence/span-recorder.ts'
 
 export interface ModelClientOptions {
   /** The address before `/chat/completions`, as OpenAI's own clients take it: `https://api.openai.com/v1`. */
@@ -14,6 +16,8 @@ export interface Completion {
   /** The model that answered: often a dated version of the one asked for. */
   model: string
   promptTokens: number
+  /** How many of them were in text that the prompt held already: measured here, by its share of the characters. */
+  repeatedPromptTokens: number
   completionTokens: number
 }
 
@@ -63,9 +67,13 @@ const completionSchema = z.object({
 /** A client of the chat completions protocol, over the global `fetch`. */
 export function createModelClient(options: ModelClientOptions): ModelClient {
   async function complete(prompt: string, signal?: AbortSignal): Promise<Completion> {
+    spanRecorder.noteCaller()
+    const repeatedShare = measureRepeatedShare(prompt)
     const timeout = AbortSignal.timeout(options.timeoutMs)
+    const signals = signal ? AbortSignal.any([signal, timeout]) : timeout
     try {
-      return await requestCompletion(options, prompt, signal ? AbortSignal.any([signal, timeout]) : timeout)
+      const completion = await requestCompletion(options, prompt, signals)
+      return { ...completion, repeatedPromptTokens: Math.round(repeatedShare * completion.promptTokens) }
     } catch (error) {
       if (signal?.aborted) throw signal.reason
       if (error instanceof ModelUnavailableError) throw error
@@ -78,11 +86,14 @@ export function createModelClient(options: ModelClientOptions): ModelClient {
   return { model: options.model, complete }
 }
 
+/** What the model itself answers. */
+type ParsedCompletion = Omit<Completion, 'repeatedPromptTokens'>
+
 async function requestCompletion(
   { baseUrl, apiKey, model }: ModelClientOptions,
   prompt: string,
   signal: AbortSignal
-): Promise<Completion> {
+): Promise<ParsedCompletion> {
   const response = await fetchOnLiveConnection(`${baseUrl}/chat/completions`, {
     method: 'POST',
     headers: {
@@ -118,7 +129,7 @@ function wasClosedUnanswered(error: unknown): boolean {
   return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET'
 }
 
-function parseCompletion(body: string): Completion {
+function parseCompletion(body: string): ParsedCompletion {
   try {
     const { model, choices, usage } = completionSchema.parse(JSON.parse(body))
     return {

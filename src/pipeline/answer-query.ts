@@ -75,7 +75,7 @@ function answerNothingFound(model: string, stages: StageTime[]): Answer {
     num_results: 0,
     stages,
     sources: [],
-    usage: { model, prompt_tokens: 0, completion_tokens: 0, cost_usd: 0 }
+    usage: { model, prompt_tokens: 0, repeated_prompt_tokens: 0, completion_tokens: 0, cost_usd: 0 }
   }
 }
 

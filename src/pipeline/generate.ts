@@ -2,7 +2,7 @@ import type { Span } from '@opentelemetry/api'
 import type { FaultSwitches } from '../faults.ts'
 import type { ModelClient } from '../model/client.ts'
 import { buildPrompt } from './prompt.ts'
-import { messageAttribute, usageAttributes } from './span-facts.ts'
+import { messageAttribute, repeatAttributes, usageAttributes } from './span-facts.ts'
 import { costUsd, type PriceTable } from './tokens.ts'
 import type { Chunk, Usage } from './types.ts'
 
@@ -44,11 +44,13 @@ export async function generate(
   const usage: Usage = {
     model: model.model,
     prompt_tokens: completion.promptTokens,
+    repeated_prompt_tokens: completion.repeatedPromptTokens,
     completion_tokens: completion.completionTokens,
     cost_usd: costUsd(prices, model.model, completion.promptTokens, completion.completionTokens)
   }
   span.setAttributes({
     ...usageAttributes(usage),
+    ...repeatAttributes(usage, costUsd(prices, model.model, completion.repeatedPromptTokens, 0)),
     'gen_ai.response.model': completion.model,
     ...(captureContent && { 'gen_ai.output.messages': messageAttribute('assistant', completion.text) })
   })

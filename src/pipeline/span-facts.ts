@@ -30,6 +30,14 @@ export function usageAttributes(usage: Usage): Attributes {
   }
 }
 
+/** What the repeats in a prompt come to: counts, never text. */
+export function repeatAttributes(usage: Usage, repeatedCostUsd: number | null): Attributes {
+  return {
+    'llm.repeated_prompt_tokens': usage.repeated_prompt_tokens,
+    ...(repeatedCostUsd !== null && { 'llm.repeated_prompt_cost_usd': repeatedCostUsd })
+  }
+}
+
 /** One event for each of the named faults that is on. */
 export function recordFaults(span: Span, faults: FaultSwitches, names: readonly FaultName[]): void {
   for (const name of names.filter((name) => faults[name])) {

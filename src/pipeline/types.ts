@@ -23,6 +23,8 @@ export interface Source {
 export interface Usage {
   model: string
   prompt_tokens: number
+  /** Of these, the ones of text that the prompt held already. */
+  repeated_prompt_tokens: number
   completion_tokens: number
   /** Null when the price table does not know the model. */
   cost_usd: number | null

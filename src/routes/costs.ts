@@ -5,6 +5,7 @@ import { type CostLedger, type CostRow, sum } from '../costs/cost-ledger.ts'
 const costFields = {
   queries: z.int(),
   prompt_tokens: z.int(),
+  repeated_prompt_tokens: z.int().describe('of text that the prompt held already'),
   completion_tokens: z.int(),
   cost_usd: z.number().nullable().describe('null when MODEL_PRICES has none of the models'),
   cost_usd_per_query: z.number().nullable()
@@ -73,6 +74,7 @@ function addUp(rows: CostRow[]) {
   return {
     queries,
     prompt_tokens: sum(rows.map((row) => row.promptTokens)),
+    repeated_prompt_tokens: sum(rows.map((row) => row.repeatedPromptTokens)),
     completion_tokens: sum(rows.map((row) => row.completionTokens)),
     cost_usd: costUsd,
     cost_usd_per_query: costUsd === null || queries === 0 ? null : costUsd / queries

@@ -56,6 +56,7 @@ const answerSchema = z.object({
   usage: z.object({
     model: z.string(),
     prompt_tokens: z.int(),
+    repeated_prompt_tokens: z.int().describe('of text that the prompt held already'),
     completion_tokens: z.int(),
     cost_usd: z.number().nullable().describe('null when MODEL_PRICES does not have the model')
   })

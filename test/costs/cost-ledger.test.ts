@@ -6,7 +6,14 @@ import type { Usage } from '../../src/pipeline/types.ts'
 const prices = { dear: { promptUsd: 30, completionUsd: 60 }, cheap: { promptUsd: 1, completionUsd: 2 } }
 
 function makeUsage(usage: Partial<Usage> = {}): Usage {
-  return { model: 'dear', prompt_tokens: 1000, completion_tokens: 100, cost_usd: 0.036, ...usage }
+  return {
+    model: 'dear',
+    prompt_tokens: 1000,
+    repeated_prompt_tokens: 400,
+    completion_tokens: 100,
+    cost_usd: 0.036,
+    ...usage
+  }
 }
 
 test('tokens and cost add up by plan and model; a tenant without a plan is on free', () => {

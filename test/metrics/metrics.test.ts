@@ -10,7 +10,13 @@ import { HourCount } from '../../src/telemetry/hour-count.ts'
 import { RecentTraces } from '../../src/telemetry/recent-traces.ts'
 
 const OPEN_METRICS = 'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5'
-const USAGE = { model: 'gpt-4', prompt_tokens: 1000, completion_tokens: 100, cost_usd: 0.036 }
+const USAGE = {
+  model: 'gpt-4',
+  prompt_tokens: 1000,
+  repeated_prompt_tokens: 400,
+  completion_tokens: 100,
+  cost_usd: 0.036
+}
 const PRICES = {
   'gpt-4': { promptUsd: 30, completionUsd: 60 },
   'gpt-4o': { promptUsd: 2.5, completionUsd: 10 }

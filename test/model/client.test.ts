@@ -53,6 +53,7 @@ test('asks for the model with one user message and the key, and reads text and u
     text: 'Seven years.',
     model: 'gpt-4-0613',
     promptTokens: 12,
+    repeatedPromptTokens: 0,
     completionTokens: 3
   })
   assert.deepEqual(seen, {

@@ -34,7 +34,7 @@ const quotingModel: ModelClient = {
   async complete(prompt) {
     const text = quoteAnswer(prompt)
     const [promptTokens, completionTokens] = [countTokens(prompt, PLAIN_TEXT), countTokens(text, PLAIN_TEXT)]
-    return { text, model: 'gpt-4-0613', promptTokens, completionTokens }
+    return { text, model: 'gpt-4-0613', promptTokens, repeatedPromptTokens: 0, completionTokens }
   }
 }
 
@@ -186,7 +186,13 @@ test('where no document matches the model is not asked', async () => {
       num_results: 0,
       stages: ['rag.retrieve'],
       sources: [],
-      usage: { model: 'gpt-4', prompt_tokens: 0, completion_tokens: 0, cost_usd: 0 }
+      usage: {
+        model: 'gpt-4',
+        prompt_tokens: 0,
+        repeated_prompt_tokens: 0,
+        completion_tokens: 0,
+        cost_usd: 0
+      }
     }
   )
 })
