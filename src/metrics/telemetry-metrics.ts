@@ -8,8 +8,16 @@ import { defineCounter, defineGauge } from './readings.ts'
 const SPAN_COUNTERS: [name: string, help: string, field: Exclude<keyof BackendCounts, 'lastError'>][] = [
   ['apm_spans_started_total', 'Sampled spans that began', 'started'],
   ['apm_spans_exported_total', 'Spans that the backend took', 'exported'],
-  ['apm_spans_failed_total', 'Of the lost ones, those that the backend refused or did not answer for', 'failed'],
-  ['apm_spans_dropped_total', 'Spans that were lost: refused, not answered for, or no room in the queue', 'dropped']
+  [
+    'apm_spans_failed_total',
+    'Of the lost ones, those that the backend refused or did not answer for',
+    'failed'
+  ],
+  [
+    'apm_spans_dropped_total',
+    'Spans that were lost: refused, not answered for, or no room in the queue',
+    'dropped'
+  ]
 ]
 
 export function defineTelemetryMetrics(registry: MetricRegistry, telemetry: Telemetry): void {
