@@ -12,6 +12,7 @@ import { ProfiledContextManager } from './context-manager.ts'
 import type { Datadog } from './datadog.ts'
 import { HourCount } from './hour-count.ts'
 import { createInstrumentations } from './instrumentations.ts'
+import { profileLink } from './profile-link.ts'
 import { RecentTraces } from './recent-traces.ts'
 import { redactionProcessor } from './redaction.ts'
 import { AdjustableSampler } from './sampler.ts'
@@ -72,6 +73,7 @@ export function startTelemetry(
 
   const countRequest = createTrafficRate(config, requestCount, sampler, onRateChange)
   const spanProcessors = [
+    profileLink,
     redactionProcessor,
     recentTraces,
     spanRecorder,

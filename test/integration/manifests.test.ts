@@ -163,3 +163,11 @@ test('the settings in the manifests are settings of the service, with values tha
     assert.ok(parseConfig(data))
   }
 })
+
+test('what Alloy fetches are routes of the service', () => {
+  const alloy = readFileSync(path.join(KUBERNETES, 'profiles/config.alloy'), 'utf8')
+  const routes = readFileSync(path.join(ROOT, 'src/routes/pprof.ts'), 'utf8')
+  const paths = [...alloy.matchAll(/path\s+= "([^"]+)"/g)].map(([, each = '']) => each)
+  assert.deepEqual(paths, ['/debug/pprof/profile', '/debug/pprof/heap'])
+  for (const each of paths) assert.ok(routes.includes(`'${each}'`), each)
+})

@@ -37,7 +37,7 @@ function spanNamed(spans: ReadableSpan[], name: string): ReadableSpan {
 
 /** Attributes without those that differ from run to run. */
 function stableAttributes(span: ReadableSpan): Record<string, unknown> {
-  const unstable = /port$|^user_agent|^url\.full$|namespace|idle/
+  const unstable = /port$|^user_agent|^url\.full$|namespace|idle|^pyroscope/
   return Object.fromEntries(Object.entries(span.attributes).filter(([name]) => !unstable.test(name)))
 }
 
@@ -69,6 +69,7 @@ test('one query leaves exactly this tree of spans', async () => {
     user_id: 'ann',
     'tenant.id': 'acme'
   }
+  for (const span of spans) assert.equal(span.attributes['pyroscope.profile.id'], span.spanContext().spanId)
   const server = spanNamed(spans, 'POST /query')
   assert.equal(server.kind, SpanKind.SERVER)
   assert.deepEqual(stableAttributes(server), {
