@@ -4,11 +4,12 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import type { Config } from './config.ts'
 import { CostLedger } from './costs/cost-ledger.ts'
 import type { Database } from './database/database.ts'
+import type { IndexAdvisor } from './database/index-advisor.ts'
 import type { Diagnostician } from './diagnosis/run-diagnosis.ts'
 import { createDrain } from './drain.ts'
 import { createErrorHandler } from './error-handler.ts'
 import type { HeapWatch } from './evidence/heap-watch.ts'
-import type { SqlReport } from './evidence/sql/report.ts'
+import type { SourceTree } from './evidence/source-tree.ts'
 import type { FaultRegistry } from './faults.ts'
 import { FeedbackBook } from './feedback/feedback-book.ts'
 import type { LeakChecker } from './leak-check/leak-checker.ts'
@@ -52,7 +53,8 @@ export interface AppDeps {
   leakChecker: LeakChecker
   /** Absent when tracing is off. */
   diagnostician?: Diagnostician | undefined
-  reportSql: () => SqlReport
+  sources: SourceTree
+  indexAdvisor: IndexAdvisor
 }
 
 /** Builds the HTTP service on what it is given; it neither listens nor opens anything itself. */
@@ -94,7 +96,7 @@ export async function buildApp(config: Config, deps: AppDeps) {
   await app.register(faultRoutes, { faults: deps.faults })
   await app.register(diagnosisRoutes, { diagnostician: deps.diagnostician })
   await app.register(pprofRoutes)
-  await app.register(sqlRoutes, { reportSql: deps.reportSql })
+  await app.register(sqlRoutes, { sources: deps.sources, indexAdvisor: deps.indexAdvisor })
   await app.register(memoryRoutes, { heapWatch: deps.heapWatch })
   await app.register(leakCheckRoutes, { leakChecker: deps.leakChecker })
   await app.register(traceRoutes, { recentTraces: deps.telemetry.recentTraces, feedback })

@@ -78,7 +78,8 @@ export const settingsSchema = z.object({
   TENANT_PLANS: pairs('tenant=plan', (plan) => plan || undefined).optional(),
   CAPTURE_CONTENT: flag().prefault('false'),
   DIAGNOSIS_MIN_CPU_MS: decimal(0, 60_000).prefault('20'),
-  SLOW_REQUEST_MS: wholeNumber(0, 3_600_000).prefault('3000')
+  SLOW_REQUEST_MS: wholeNumber(0, 3_600_000).prefault('3000'),
+  SQL_INDEX_ADVICE: oneOf('auto', 'on', 'on-request', 'off').default('auto')
 })
 type Settings = z.infer<typeof settingsSchema>
 type SettingName = keyof Settings
@@ -184,6 +185,12 @@ function agentUrlOf(settings: Settings): string | undefined {
   return settings.DD_TRACE_AGENT_URL ?? (settings.DD_AGENT_HOST && `http://${settings.DD_AGENT_HOST}:8126`)
 }
 
+/** A server of somebody else's holds up its writers while an index is made: only who asks for it gets that. */
+function sqlIndexAdviceOf({ SQL_INDEX_ADVICE: mode, DATABASE_URL: databaseUrl }: Settings) {
+  if (mode !== 'auto') return mode
+  return databaseUrl ? 'on-request' : 'on'
+}
+
 /** True for the addresses that only this machine can reach. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
@@ -223,7 +230,8 @@ function toConfig(settings: Settings) {
     tenantPlans: settings.TENANT_PLANS ?? {},
     captureContent: settings.CAPTURE_CONTENT,
     diagnosisMinCpuMs: settings.DIAGNOSIS_MIN_CPU_MS,
-    slowRequestMs: settings.SLOW_REQUEST_MS
+    slowRequestMs: settings.SLOW_REQUEST_MS,
+    sqlIndexAdvice: sqlIndexAdviceOf(settings)
   }
 }
 export type Config = ReturnType<typeof toConfig>

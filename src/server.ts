@@ -5,11 +5,11 @@ import { buildApp } from './app.ts'
 import { createProgress, formatBanner } from './banner.ts'
 import { isLoopback } from './config.ts'
 import { openDatabase } from './database/database.ts'
+import { createIndexAdvisor } from './database/index-advisor.ts'
 import { findMemoryFindings } from './diagnosis/memory-findings.ts'
 import { createDiagnostician } from './diagnosis/run-diagnosis.ts'
 import { startHeapWatch } from './evidence/heap-watch.ts'
 import { createSourceTree } from './evidence/source-tree.ts'
-import { reportSql } from './evidence/sql/report.ts'
 import { createFaultRegistry } from './faults.ts'
 import { createLeakChecker } from './leak-check/leak-checker.ts'
 import { createModelClient } from './model/client.ts'
@@ -70,7 +70,7 @@ async function main(): Promise<void> {
   const faults = createFaultRegistry(config.faults)
   const heapWatch = startHeapWatch()
   telemetry.datadog?.reportGauges(() => readGauges(heapWatch, telemetry))
-  const sources = createSourceTree(ROOT_DIR, PLUMBING)
+  const indexAdvisor = createIndexAdvisor(database, config.sqlIndexAdvice)
   const app = await buildApp(config, {
     logger,
     telemetry,
@@ -79,11 +79,13 @@ async function main(): Promise<void> {
     faults,
     heapWatch,
     leakChecker: createLeakChecker({ database, faults }),
-    reportSql: () => reportSql(sources),
+    sources: createSourceTree(ROOT_DIR, PLUMBING),
+    indexAdvisor,
     diagnostician: config.tracingEnabled
       ? createDiagnostician(
           { rootDir: ROOT_DIR, plumbing: PLUMBING, minCpuMs: config.diagnosisMinCpuMs },
-          () => findMemoryFindings(heapWatch.report())
+          () => findMemoryFindings(heapWatch.report()),
+          indexAdvisor
         )
       : undefined
   })

@@ -34,9 +34,9 @@ export async function startService(env: Record<string, string> = {}) {
   register({ include: ['pg'] })
   const telemetry = startTelemetry(config, { spanProcessors: [new SimpleSpanProcessor({ exporter })] })
   const { buildApp } = await import('../src/app.ts')
+  const { createIndexAdvisor } = await import('../src/database/index-advisor.ts')
   const { openDatabase } = await import('../src/database/database.ts')
   const { createSourceTree } = await import('../src/evidence/source-tree.ts')
-  const { reportSql } = await import('../src/evidence/sql/report.ts')
   const { startHeapWatch } = await import('../src/evidence/heap-watch.ts')
   const { createFaultRegistry } = await import('../src/faults.ts')
   const { createLeakChecker } = await import('../src/leak-check/leak-checker.ts')
@@ -49,6 +49,7 @@ export async function startService(env: Record<string, string> = {}) {
   const faults = createFaultRegistry(config.faults)
   const model = createModelClient({ baseUrl: simulated.baseUrl, model: config.model, timeoutMs: 30_000 })
   const heapWatch = startHeapWatch()
+  const indexAdvisor = createIndexAdvisor(database, config.sqlIndexAdvice)
   const sources = createSourceTree(ROOT_DIR, PLUMBING)
   const leakChecker = createLeakChecker({ database, faults })
   const logLines: LogLine[] = []
@@ -68,7 +69,8 @@ export async function startService(env: Record<string, string> = {}) {
         faults,
         heapWatch,
         leakChecker,
-        reportSql: () => reportSql(sources)
+        sources,
+        indexAdvisor
       }
     )
     apps.push(app)

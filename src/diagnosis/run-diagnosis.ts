@@ -2,9 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import type { IndexAdvisor } from '../database/index-advisor.ts'
 import { streamEvidence } from '../evidence/evidence-stream.ts'
 import type { FlameNode } from '../evidence/flame-tree.ts'
 import { spanRecorder } from '../evidence/span-recorder.ts'
+import { adviseOnIndexes } from './advised-findings.ts'
 import { isHealthy, rankFindings } from './diagnose.ts'
 import type { Answer, DiagnosisSettings } from './diagnosis-worker.ts'
 import type { Diagnosis, Finding } from './finding.ts'
@@ -49,10 +51,14 @@ export class NoRequestsError extends Error {
 const KEPT_DIAGNOSES = 20
 const WORKER_HEAP_MB = 512
 
-/** @param findOutsideWindow findings that do not come from a window, such as those about memory */
+/**
+ * @param findOutsideWindow findings that do not come from a window, such as those about memory
+ * @param indexAdvisor tries the indexes that are missing, where it may
+ */
 export function createDiagnostician(
   settings: DiagnosisSettings,
-  findOutsideWindow: () => Finding[] = () => []
+  findOutsideWindow: () => Finding[] = () => [],
+  indexAdvisor?: IndexAdvisor
 ): Diagnostician {
   const kept = new Map<string, DiagnosisRecord>()
   let isRunning = false
@@ -61,7 +67,11 @@ export function createDiagnostician(
     if (isRunning || spanRecorder.isOpen) throw new DiagnosisRunningError()
     isRunning = true
     try {
-      const record = addFindings(await observe(seconds, settings), findOutsideWindow())
+      const observed = await observe(seconds, settings)
+      const findings = indexAdvisor
+        ? await adviseOnIndexes(observed.findings, indexAdvisor)
+        : observed.findings
+      const record = withFindings(observed, [...findings, ...findOutsideWindow()])
       keep(record)
       const { flame: _, ...diagnosis } = record
       return diagnosis
@@ -86,8 +96,8 @@ export function createDiagnostician(
   }
 }
 
-function addFindings(record: DiagnosisRecord, added: Finding[]): DiagnosisRecord {
-  const findings = rankFindings([...record.findings, ...added])
+function withFindings(record: DiagnosisRecord, unranked: Finding[]): DiagnosisRecord {
+  const findings = rankFindings(unranked)
   return { ...record, findings, healthy: isHealthy(findings) }
 }
 

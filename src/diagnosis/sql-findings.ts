@@ -6,6 +6,7 @@ import type { SpanTree } from '../evidence/span-tree.ts'
 import { parsePlan } from '../evidence/sql/plan.ts'
 import type { CapturedPlan } from '../evidence/sql/plan-capture.ts'
 import { type PlanReading, readPlan } from '../evidence/sql/plan-issues.ts'
+import type { PlanIssue } from '../evidence/sql/report.ts'
 import {
   findRepeatedStatements,
   measureStatements,
@@ -63,14 +64,15 @@ function findSlow(
   tree: SpanTree,
   sources: SourceTree
 ): Finding | undefined {
-  const { parentName, callsPerParent, msPerCall, calls } = use
+  const { parentName, callsPerParent, calls } = use
+  // Many rows cost the reader as much as the database.
+  const returnsMany = plan.issues.some(({ kind }) => kind === 'many-rows')
+  const msPerCall = returnsMany ? use.durationMs : use.msPerCall
   const msPerRequest = msPerCall * callsPerParent
-  // That a plan was made on a wrong estimate says nothing of what it costs.
-  const causes = plan.issues.filter(({ kind }) => kind !== 'misestimate')
   const isWasteful = plan.wastedRows * callsPerParent >= MIN_WASTED_ROWS
   const isSlow =
     msPerCall >= MIN_SLOW_STATEMENT_MS ||
-    (causes.length > 0 && plan.wastedRows === 0 && msPerRequest >= MIN_EXPLAINED_STATEMENT_MS)
+    (plan.issues.some(isCause) && msPerRequest >= MIN_EXPLAINED_STATEMENT_MS)
   if (!isWasteful && !isSlow) return undefined
   const isFault = isSlow || plan.candidates.length > 0 || msPerRequest >= MIN_EXPLAINED_STATEMENT_MS
   return {
@@ -84,6 +86,11 @@ function findSlow(
     ],
     suggestion: suggestForPlan(plan)
   }
+}
+
+/** A wrong estimate by itself costs nothing, and rows read in vain are judged by their number. */
+function isCause({ kind }: PlanIssue): boolean {
+  return !['misestimate', 'unindexed-scan', 'selective-scan', 'rows-skipped'].includes(kind)
 }
 
 function suggestForPlan({ issues, candidates: [candidate] }: PlanReading): string {

@@ -9,10 +9,11 @@ export interface EvidenceWindow {
 /**
  * Opens a window that keeps its parts and joins them on this thread.
  * Only one can be open at a time. @throws Error when one is
+ * @param options as of streamEvidence
  */
-export function openEvidenceWindow(): EvidenceWindow {
+export function openEvidenceWindow(options: { takesPlans?: boolean } = {}): EvidenceWindow {
   const parts: EvidencePart[] = []
-  const stream = streamEvidence((part) => parts.push(part))
+  const stream = streamEvidence((part) => parts.push(part), options)
   return {
     async close() {
       await stream.close()

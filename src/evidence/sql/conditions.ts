@@ -38,6 +38,15 @@ export function readSortColumn(key: string, alias: string): string | undefined {
   return new RegExp(`^${RegExp.escape(quoteIdentifier(alias))}\\.(${NAME})(?: DESC)?$`, 'u').exec(key)?.[1]
 }
 
+/** @returns whether the condition looks at a column of that table */
+export function mentionsTable(condition: string, alias: string): boolean {
+  return mentions(condition, quoteIdentifier(alias))
+}
+
+function mentions(text: string, alias: string): boolean {
+  return new RegExp(`(?<![\\p{L}\\p{N}_"$.])${RegExp.escape(alias)}\\.${NAME}`, 'u').test(maskValues(text))
+}
+
 function splitConjuncts(condition: string): string[] {
   const text = stripParentheses(condition)
   const mask = maskNested(text)
@@ -55,9 +64,8 @@ function readComparison(conjunct: string, alias: string): Comparison | undefined
   if (!match?.[1]) return undefined
   const left = conjunct.slice(0, match.index)
   const right = conjunct.slice(match.index + match[0].length)
-  const mentions = new RegExp(`(?<![\\p{L}\\p{N}_"$.])${RegExp.escape(alias)}\\.${NAME}`, 'u')
-  const [own, other] = mentions.test(maskValues(left)) ? [left, right] : [right, left]
-  if (!mentions.test(maskValues(own)) || mentions.test(maskValues(other))) return undefined
+  const [own, other] = mentions(left, alias) ? [left, right] : [right, left]
+  if (!mentions(own, alias) || mentions(other, alias)) return undefined
   return describeComparison(own, match[1], other, alias)
 }
 

@@ -1,5 +1,5 @@
 /** Reads a plan for what makes it slow. Pure: what a table has indexes on is not asked here. */
-import { type Comparison, readComparisons, readSortColumn } from './conditions.ts'
+import { type Comparison, mentionsTable, readComparisons, readSortColumn } from './conditions.ts'
 import { type PlanNode, totalRows, walkPlan } from './plan.ts'
 import type { PlanIssue } from './report.ts'
 
@@ -27,21 +27,24 @@ export interface IndexCandidate {
 export interface PlanReading {
   issues: PlanIssue[]
   candidates: IndexCandidate[]
-  /** Rows that an index could have spared this execution. */
+  /** Rows that this execution read and threw away. */
   wastedRows: number
 }
 
 /** @returns what is wrong with the plan of one execution, what weighs most first */
 export function readPlan(root: PlanNode): PlanReading {
-  const unindexed = walkPlan(root).flatMap(({ node, ancestors }) => findUnindexed(node, ancestors) ?? [])
+  const nodes = walkPlan(root)
+  const unindexed = nodes.flatMap(({ node, ancestors }) => findUnindexed(node, ancestors) ?? [])
   unindexed.sort((a, b) => b.wastedRows - a.wastedRows)
   return {
     issues: [
       ...unindexed.map(({ issue }) => issue),
-      ...walkPlan(root).flatMap(({ node, ancestors }) => RULES.flatMap((rule) => rule(node, ancestors) ?? []))
+      ...nodes.flatMap(({ node, ancestors }) => RULES.flatMap((rule) => rule(node, ancestors) ?? []))
     ],
     candidates: unindexed.flatMap(({ candidate }) => candidate ?? []),
-    wastedRows: unindexed.reduce((sum, { wastedRows }) => sum + wastedRows, 0)
+    wastedRows:
+      unindexed.reduce((sum, { wastedRows }) => sum + wastedRows, 0) +
+      nodes.reduce((sum, { node }) => sum + countSkipped(node), 0)
   }
 }
 
@@ -173,14 +176,21 @@ function findSpill(node: PlanNode): PlanIssue | undefined {
 function findCartesian(node: PlanNode): PlanIssue | undefined {
   const [outer, inner] = node.children
   if (node.type !== 'Nested Loop' || !outer || !inner || node.joinFilter !== undefined) return undefined
-  const isBound = walkPlan(inner).some(({ node: below }) => below.indexCondition ?? below.filter)
   const innerRows = inner.actualRows ?? 0
-  if (isBound || totalRows(outer) < 2 || innerRows < 2 || totalRows(node) < MIN_CARTESIAN_ROWS)
-    return undefined
+  if (totalRows(outer) < 2 || innerRows < 2 || totalRows(node) < MIN_CARTESIAN_ROWS) return undefined
+  if (isBoundToOuter(inner, outer)) return undefined
   return toIssue(node, 'cartesian-join', [
     `every one of ${count(totalRows(outer))} rows is joined with every one of ${count(innerRows)}:`,
     'a join condition is missing'
   ])
+}
+
+/** Whether what the inner side looks for depends on the outer row. */
+function isBoundToOuter(inner: PlanNode, outer: PlanNode): boolean {
+  const aliases = walkPlan(outer).flatMap(({ node }) => node.relation?.alias ?? [])
+  return walkPlan(inner).some(({ node: { indexCondition = '', filter = '' } }) =>
+    aliases.some((alias) => mentionsTable(`${indexCondition} ${filter}`, alias))
+  )
 }
 
 function findManyLoops(node: PlanNode): PlanIssue | undefined {
@@ -192,16 +202,22 @@ function findManyLoops(node: PlanNode): PlanIssue | undefined {
   ])
 }
 
-/** OFFSET reads and throws away all that it skips. */
 function findSkippedRows(node: PlanNode): PlanIssue | undefined {
-  const [child] = node.children
-  if (node.type !== 'Limit' || !child) return undefined
-  const skipped = totalRows(child) - totalRows(node)
-  if (skipped < MIN_SKIPPED_ROWS || totalRows(node) > MAX_SELECTED_SHARE * totalRows(child)) return undefined
+  const skipped = countSkipped(node)
+  if (skipped === 0) return undefined
   return toIssue(node, 'rows-skipped', [
     `OFFSET reads ${count(skipped)} rows and throws them away to return ${count(totalRows(node))}:`,
     'page by the last key seen (WHERE key > $1 ORDER BY key) instead'
   ])
+}
+
+/** @returns what OFFSET left out, where that is most of what it read */
+function countSkipped(node: PlanNode): number {
+  const [child] = node.children
+  if (node.type !== 'Limit' || !child) return 0
+  const skipped = totalRows(child) - totalRows(node)
+  const isMost = skipped >= MIN_SKIPPED_ROWS && totalRows(node) <= MAX_SELECTED_SHARE * totalRows(child)
+  return isMost ? skipped : 0
 }
 
 function findMisestimate(node: PlanNode, ancestors: PlanNode[]): PlanIssue | undefined {

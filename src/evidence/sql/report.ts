@@ -85,17 +85,27 @@ export const sqlReportSchema = z.object({
 export type PlanIssue = z.infer<typeof planIssueSchema>
 export type IndexAdvice = z.infer<typeof indexAdviceSchema>
 export type SqlReport = z.infer<typeof sqlReportSchema>
+type StatementReport = SqlReport['statements'][number]
 
-/** @param sources tells which frame of a statement's stack is the caller's own */
-export function reportSql(sources: SourceTree): SqlReport {
+/**
+ * @param sources tells which frame of a statement's stack is the caller's own
+ * @param findAdvice the last advice on a normalised statement, if it was asked for
+ */
+export function reportSql(
+  sources: SourceTree,
+  findAdvice: (statement: string) => IndexAdvice | undefined
+): SqlReport {
   return {
     since: statementLog.since.toISOString(),
     plans: describePlans(),
-    statements: statementLog.list().map((logged) => toReport(logged, sources))
+    statements: statementLog.list().map((logged) => ({
+      ...toReport(logged, sources),
+      index_advice: findAdvice(logged.statement) ?? null
+    }))
   }
 }
 
-function toReport(logged: LoggedStatement, sources: SourceTree): SqlReport['statements'][number] {
+function toReport(logged: LoggedStatement, sources: SourceTree): Omit<StatementReport, 'index_advice'> {
   const { statement, calls, requests, errors, totalMs, maxMs, rows, traceIds, stack } = logged
   return {
     id: statementId(statement),
@@ -111,8 +121,7 @@ function toReport(logged: LoggedStatement, sources: SourceTree): SqlReport['stat
     rows_per_call: round(rows / calls),
     call_site: describeCallSite(stack, sources),
     trace_ids: traceIds.slice(0, SHOWN_TRACES),
-    plan: reportPlan(statement),
-    index_advice: null
+    plan: reportPlan(statement)
   }
 }
 
@@ -124,7 +133,7 @@ function describePlans(): SqlReport['plans'] {
   return { available: true, message: 'Of each statement the slowest execution of the last window.' }
 }
 
-function reportPlan(statement: string): SqlReport['statements'][number]['plan'] {
+function reportPlan(statement: string): StatementReport['plan'] {
   const captured = planCapture.find(statement)
   if (!captured) return null
   const plan = parsePlan(captured.json)
@@ -138,7 +147,7 @@ function reportPlan(statement: string): SqlReport['statements'][number]['plan'] 
   }
 }
 
-function describeCallSite(stack: string, sources: SourceTree): SqlReport['statements'][number]['call_site'] {
+function describeCallSite(stack: string, sources: SourceTree): StatementReport['call_site'] {
   const site = findCallSite(stack, sources)
   if (!site) return null
   return {

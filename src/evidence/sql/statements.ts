@@ -44,6 +44,8 @@ export interface StatementUse {
   statement: string
   /** Mean over its executions. */
   msPerCall: number
+  /** The same with the time that the loop took to read the answer, and whatever else it did meanwhile. */
+  durationMs: number
   calls: number
   callsPerParent: number
   callSite?: CallSite
@@ -71,6 +73,7 @@ function measureUse(
   return {
     ...describe(calls, tree, sources),
     msPerCall: idleMsWithin(calls, samples) / calls.length,
+    durationMs: calls.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0) / calls.length,
     calls: calls.length,
     callsPerParent: calls.length / new Set(calls.map(({ parentSpanId }) => parentSpanId)).size
   }
