@@ -97,7 +97,7 @@ export async function buildApp(config: Config, deps: AppDeps) {
   await app.register(diagnosisRoutes, { diagnostician: deps.diagnostician })
   await app.register(pprofRoutes)
   await app.register(sqlRoutes, { sources: deps.sources, indexAdvisor: deps.indexAdvisor })
-  await app.register(memoryRoutes, { heapWatch: deps.heapWatch })
+  await app.register(memoryRoutes, { heapWatch: deps.heapWatch, leakChecker: deps.leakChecker })
   await app.register(leakCheckRoutes, { leakChecker: deps.leakChecker })
   await app.register(traceRoutes, { recentTraces: deps.telemetry.recentTraces, feedback })
   await app.register(apmRoutes, { config, telemetry: deps.telemetry })

@@ -15,6 +15,7 @@ import { createLeakChecker } from './leak-check/leak-checker.ts'
 import { createModelClient } from './model/client.ts'
 import { startSimulatedModel } from './model/simulator.ts'
 import { PLUMBING, ROOT_DIR } from './own-sources.ts'
+import { measureBoundedCacheBytes } from './pipeline/document-cache.ts'
 import { closeOnSignals, exitOnCrash } from './process-end.ts'
 import { readGauges } from './telemetry/gauges.ts'
 import { config, logger, telemetry } from './telemetry/start.ts'
@@ -68,7 +69,7 @@ async function main(): Promise<void> {
     openModel()
   ])
   const faults = createFaultRegistry(config.faults)
-  const heapWatch = startHeapWatch()
+  const heapWatch = startHeapWatch(measureBoundedCacheBytes)
   telemetry.datadog?.reportGauges(() => readGauges(heapWatch, telemetry))
   const indexAdvisor = createIndexAdvisor(database, config.sqlIndexAdvice)
   const app = await buildApp(config, {

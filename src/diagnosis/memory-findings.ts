@@ -1,10 +1,8 @@
 /** A finding about memory: the live service's post-collection floor grows, and not by chance. */
 import type { GrowthRate } from '../evidence/growth-rate.ts'
+import { BYTES_PER_MB } from '../evidence/memory/megabytes.ts'
+import { MAX_GROWTH_MB_PER_HOUR } from '../evidence/memory-alerts.ts'
 import { type Finding, round } from './finding.ts'
-
-const BYTES_PER_MB = 1024 * 1024
-/** The practical's own threshold for a sustained growth. */
-const MAX_GROWTH_MB_PER_HOUR = 10
 
 /**
  * @param growth of what full collections leave, as the heap watch reports it

@@ -8,8 +8,23 @@ import { estimateGrowthRate, type GrowthRate, type TimedBytes } from './growth-r
 /** Under load full collections come many times a second; so many points would say no more. */
 const POINT_EVERY_MS = 5_000
 const MAX_POINTS = 120
-/** At rest none comes by itself. */
-const FORCE_AFTER_MS = 60_000
+/** At rest none comes by itself. Ten of these points are there after two minutes; one costs some 20 ms. */
+const FORCE_AFTER_MS = 12_000
+
+const KINDS = {
+  [constants.NODE_PERFORMANCE_GC_MINOR]: 'minor',
+  [constants.NODE_PERFORMANCE_GC_MAJOR]: 'major',
+  [constants.NODE_PERFORMANCE_GC_INCREMENTAL]: 'incremental',
+  [constants.NODE_PERFORMANCE_GC_WEAKCB]: 'weak_callbacks'
+} as const
+type CollectionEntry = PerformanceEntry & { detail: { kind: number } }
+type CollectionKind = (typeof KINDS)[keyof typeof KINDS]
+
+export interface Collections {
+  count: number
+  totalPauseMs: number
+  longestPauseMs: number
+}
 
 export interface HeapReport {
   currentBytes: number
@@ -21,7 +36,11 @@ export interface HeapReport {
   growth: GrowthRate
   heapLimitBytes: number
   externalBytes: number
+  /** The part of the external bytes that Buffers take. */
+  arrayBuffersBytes: number
   rssBytes: number
+  /** Garbage collections since the watch began. */
+  collections: Record<CollectionKind, Collections>
 }
 
 export interface HeapWatch {
@@ -29,8 +48,13 @@ export interface HeapWatch {
   stop(): void
 }
 
-export function startHeapWatch(): HeapWatch {
+/**
+ * @param readBoundedBytes what caches with a limit hold now: a floor that rises while they fill is no growth
+ */
+export function startHeapWatch(readBoundedBytes: () => number = () => 0): HeapWatch {
+  const collections = { minor: none(), major: none(), incremental: none(), weak_callbacks: none() }
   let points: TimedBytes[] = []
+  let floorBytes: number | null = null
   let peakBytes = 0
   let baselineBytes = Number.POSITIVE_INFINITY
 
@@ -42,35 +66,46 @@ export function startHeapWatch(): HeapWatch {
   }
 
   function notePoint(): void {
-    const bytes = readHeapUsed()
+    floorBytes = readHeapUsed()
     const atMs = Date.now()
     if (atMs - (points.at(-1)?.atMs ?? 0) < POINT_EVERY_MS) return
-    points = [...points, { atMs, bytes }].slice(-MAX_POINTS)
+    points = [...points, { atMs, bytes: floorBytes - readBoundedBytes() }].slice(-MAX_POINTS)
+  }
+
+  function countCollection({ duration, detail }: CollectionEntry): void {
+    const kind = KINDS[detail.kind as keyof typeof KINDS] as CollectionKind | undefined
+    if (kind === undefined) return
+    collections[kind].count += 1
+    collections[kind].totalPauseMs += duration
+    collections[kind].longestPauseMs = Math.max(collections[kind].longestPauseMs, duration)
+    if (kind === 'major') notePoint()
   }
 
   const observer = new PerformanceObserver(function onCollections(list) {
-    if (list.getEntries().some(isFullCollection)) notePoint()
+    for (const entry of list.getEntries()) countCollection(entry as CollectionEntry)
   })
   observer.observe({ entryTypes: ['gc'] })
   const collect = exposeCollector()
   const timer = setInterval(function forceWhenNoneCame() {
     if (Date.now() - (points.at(-1)?.atMs ?? 0) >= FORCE_AFTER_MS) collect()
-  }, FORCE_AFTER_MS).unref()
+  }, POINT_EVERY_MS / 2).unref()
   readHeapUsed()
 
   return {
     report() {
       const currentBytes = readHeapUsed()
-      const { external, rss } = process.memoryUsage()
+      const { external, arrayBuffers, rss } = process.memoryUsage()
       return {
         currentBytes,
         peakBytes,
         baselineBytes,
-        floorBytes: points.at(-1)?.bytes ?? null,
+        floorBytes,
         growth: estimateGrowthRate(points),
         heapLimitBytes: getHeapStatistics().heap_size_limit,
         externalBytes: external,
-        rssBytes: rss
+        arrayBuffersBytes: arrayBuffers,
+        rssBytes: rss,
+        collections
       }
     },
     stop() {
@@ -80,9 +115,8 @@ export function startHeapWatch(): HeapWatch {
   }
 }
 
-function isFullCollection(entry: PerformanceEntry): boolean {
-  const { kind } = (entry as PerformanceEntry & { detail: { kind: number } }).detail
-  return kind === constants.NODE_PERFORMANCE_GC_MAJOR
+function none(): Collections {
+  return { count: 0, totalPauseMs: 0, longestPauseMs: 0 }
 }
 
 /** A garbage collection on demand, without the flag on the command line. */

@@ -10,6 +10,8 @@ import { recordRetrieval } from './retrieval-snapshot.ts'
 
 export interface LeakChecker {
   readonly isRunning: boolean
+  /** The last check that came to a verdict, and when; undefined before the first. */
+  readonly last: { report: LeakReport; atMs: number } | undefined
   /** @throws LeakCheckRunningError */
   run(iterations: number): Promise<LeakReport>
   /** Calls a running check off. */
@@ -38,6 +40,7 @@ const JUDGED =
 export function createLeakChecker(deps: { database: Database; faults: FaultRegistry }): LeakChecker {
   const closing = new AbortController()
   let isRunning = false
+  let last: LeakChecker['last']
 
   async function run(iterations: number): Promise<LeakReport> {
     if (isRunning) throw new LeakCheckRunningError()
@@ -46,7 +49,7 @@ export function createLeakChecker(deps: { database: Database; faults: FaultRegis
       const faults = fixAllButCache(deps.faults.snapshot())
       const snapshot = await recordRetrieval(deps.database, QUERY, faults)
       const input: QueryWorkloadInput = { query: QUERY, snapshot, faults }
-      return await checkForLeaks({
+      const report = await checkForLeaks({
         iterations,
         workloadUrl: WORKLOAD_URL,
         input,
@@ -54,6 +57,8 @@ export function createLeakChecker(deps: { database: Database; faults: FaultRegis
         judged: JUDGED,
         signal: closing.signal
       })
+      if (report.verdict !== 'inconclusive') last = { report, atMs: Date.now() }
+      return report
     } finally {
       isRunning = false
     }
@@ -62,6 +67,9 @@ export function createLeakChecker(deps: { database: Database; faults: FaultRegis
   return {
     get isRunning() {
       return isRunning
+    },
+    get last() {
+      return last
     },
     run,
     close: () => closing.abort()

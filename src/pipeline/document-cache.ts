@@ -13,6 +13,9 @@ const OPENING_CHUNKS = 5
 
 const MAX_CACHE_BYTES = 5_000_000
 
+/** What an entry takes besides its characters: measured, 42 in a Map and 70 in the other. */
+const ENTRY_BYTES = 50
+
 /** Openings by query and document. V8 keeps such text at one byte a character. */
 const documentCache = new Map<string, string>()
 const boundedDocumentCache = new LRUCache<string, string>({
@@ -90,6 +93,11 @@ export function measureDocumentCache(): DocumentCacheSize {
   return { entries: boundedDocumentCache.size + documentCache.size, bytes }
 }
 
+/** What the variant with a limit holds. */
+export function measureBoundedCacheBytes(): number {
+  return boundedDocumentCache.calculatedSize
+}
+
 /** How many documents were found in either variant of the cache, and how many were not, since the start. */
 export function countDocumentLookups(): Readonly<typeof lookups> {
   return lookups
@@ -104,5 +112,5 @@ export function clearDocumentCache(): { entries: number; freedBytes: number } {
 }
 
 function sizeOf(opening: string, key: string): number {
-  return key.length + opening.length
+  return key.length + opening.length + ENTRY_BYTES
 }

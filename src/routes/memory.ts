@@ -1,13 +1,18 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { GrowthRate } from '../evidence/growth-rate.ts'
-import type { HeapWatch } from '../evidence/heap-watch.ts'
+import type { Collections, HeapWatch } from '../evidence/heap-watch.ts'
 import { leakReportSchema } from '../evidence/memory/leak-report.ts'
+import { listMemoryAlerts } from '../evidence/memory-alerts.ts'
+import { listSpanGrowths } from '../evidence/span-growth.ts'
 import type { LeakChecker } from '../leak-check/leak-checker.ts'
 import { clearDocumentCache, measureDocumentCache } from '../pipeline/document-cache.ts'
 
-/** The practical's own threshold for a sustained growth. */
-const MAX_GROWTH_MB_PER_HOUR = 10
+const collectionsSchema = z.object({
+  count: z.int(),
+  total_pause_ms: z.number(),
+  longest_pause_ms: z.number()
+})
 
 const statsSchema = z.object({
   status: z.literal('ok'),
@@ -24,15 +29,38 @@ const statsSchema = z.object({
         reliable: z.boolean()
       })
       .describe('of what full garbage collections leave, with its 95 % interval; null without two of them'),
+    floor_mb: z
+      .number()
+      .nullable()
+      .describe('what the last full garbage collection left; null before the first'),
     heap_limit_mb: z.number(),
     external_mb: z.number().describe('Buffers and the like, outside the heap'),
+    array_buffers_mb: z.number().describe('the part of it that Buffers take'),
     rss_mb: z.number(),
+    garbage_collections: z
+      .object({
+        minor: collectionsSchema,
+        major: collectionsSchema,
+        incremental: collectionsSchema,
+        weak_callbacks: collectionsSchema
+      })
+      .describe('since the start, with their pauses of the main thread'),
     document_cache: z.object({ entries: z.int(), approx_mb: z.number() }),
+    growing_types: leakReportSchema.shape.growing_types.describe(
+      "what the last leak check saw growing, of the pipeline's own; the live heap is not searched"
+    ),
+    growing_types_from: z
+      .object({ source: z.literal('leak check'), at: z.string(), verdict: leakReportSchema.shape.verdict })
+      .nullable()
+      .describe('null as long as there was no leak check'),
     alerts: z.array(z.string())
   })
 })
 
-export const memoryRoutes: FastifyPluginAsyncZod<{ heapWatch: HeapWatch }> = async (app, { heapWatch }) => {
+export const memoryRoutes: FastifyPluginAsyncZod<{
+  heapWatch: HeapWatch
+  leakChecker: Pick<LeakChecker, 'last'>
+}> = async (app, { heapWatch, leakChecker }) => {
   app.get(
     '/memory/stats',
     { schema: { summary: 'What the process holds, and how fast it grows', response: { 200: statsSchema } } },
@@ -47,11 +75,20 @@ export const memoryRoutes: FastifyPluginAsyncZod<{ heapWatch: HeapWatch }> = asy
           baseline_mb: toMb(heap.baselineBytes),
           growth_mb: toMb(heap.currentBytes - heap.baselineBytes),
           growth_mb_per_hour: inMb(heap.growth),
+          floor_mb: heap.floorBytes === null ? null : toMb(heap.floorBytes),
           heap_limit_mb: toMb(heap.heapLimitBytes),
           external_mb: toMb(heap.externalBytes),
+          array_buffers_mb: toMb(heap.arrayBuffersBytes),
           rss_mb: toMb(heap.rssBytes),
+          garbage_collections: {
+            minor: describeCollections(heap.collections.minor),
+            major: describeCollections(heap.collections.major),
+            incremental: describeCollections(heap.collections.incremental),
+            weak_callbacks: describeCollections(heap.collections.weak_callbacks)
+          },
           document_cache: { entries: cache.entries, approx_mb: toMb(cache.bytes) },
-          alerts: listAlerts(heap.growth)
+          ...describeGrowingTypes(leakChecker.last),
+          alerts: listMemoryAlerts(heap, listSpanGrowths())
         }
       }
     }
@@ -119,12 +156,15 @@ export const leakCheckRoutes: FastifyPluginAsyncZod<{ leakChecker: LeakChecker }
   )
 }
 
-/** Only what is certain alerts: the whole interval lies above the threshold. */
-function listAlerts(growth: GrowthRate): string[] {
-  if (!growth.reliable || growth.low === null || toMb(growth.low) <= MAX_GROWTH_MB_PER_HOUR) return []
-  return [
-    `the heap grows by at least ${toMb(growth.low)} MB an hour: POST /memory/leak-check names what keeps it`
-  ]
+function describeCollections({ count, totalPauseMs, longestPauseMs }: Collections) {
+  return { count, total_pause_ms: round(totalPauseMs), longest_pause_ms: round(longestPauseMs) }
+}
+
+function describeGrowingTypes(last: LeakChecker['last']) {
+  if (last === undefined) return { growing_types: [], growing_types_from: null }
+  const { verdict, growing_types } = last.report
+  const at = new Date(last.atMs).toISOString()
+  return { growing_types, growing_types_from: { source: 'leak check' as const, at, verdict } }
 }
 
 function inMb({ estimate, low, high, reliable }: GrowthRate) {
@@ -134,5 +174,9 @@ function inMb({ estimate, low, high, reliable }: GrowthRate) {
 
 /** Megabytes (2^20 bytes), to two decimals. */
 function toMb(bytes: number): number {
-  return Math.round((bytes / 2 ** 20) * 100) / 100
+  return round(bytes / 2 ** 20)
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100
 }

@@ -1,4 +1,5 @@
 import { type Attributes, type Span, SpanStatusCode, trace } from '@opentelemetry/api'
+import { noteSpanGrowth, readAllocatedBytes } from '../evidence/span-growth.ts'
 
 const tracer = trace.getTracer('span-to-line')
 
@@ -7,28 +8,33 @@ const tracer = trace.getTracer('span-to-line')
  * promise it returned settles. What `fn` throws is recorded on the span with ERROR status and thrown on.
  */
 export function traced<T>(name: string, attributes: Attributes, fn: (span: Span) => T): T {
+  const startBytes = readAllocatedBytes()
+  function end(span: Span): void {
+    noteSpanGrowth(name, startBytes)
+    span.end()
+  }
   return tracer.startActiveSpan(name, { attributes }, function runInSpan(span): T {
     try {
       const result = fn(span)
-      if (result instanceof Promise) return endWhenSettled(span, result) as T
-      span.end()
+      if (result instanceof Promise) return endWhenSettled(span, result, end) as T
+      end(span)
       return result
     } catch (error) {
       recordError(span, error)
-      span.end()
+      end(span)
       throw error
     }
   })
 }
 
-async function endWhenSettled<T>(span: Span, pending: Promise<T>): Promise<T> {
+async function endWhenSettled<T>(span: Span, pending: Promise<T>, end: (span: Span) => void): Promise<T> {
   try {
     return await pending
   } catch (error) {
     recordError(span, error)
     throw error
   } finally {
-    span.end()
+    end(span)
   }
 }
 

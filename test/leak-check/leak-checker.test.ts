@@ -6,6 +6,8 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import fastify from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { createDrain } from '../../src/drain.ts'
+import { createErrorHandler } from '../../src/error-handler.ts'
 import { type LeakChecker, LeakCheckRunningError } from '../../src/leak-check/leak-checker.ts'
 import { leakCheckRoutes } from '../../src/routes/memory.ts'
 import { checkFixture } from '../fixtures/leaks/trials.ts'
@@ -16,6 +18,7 @@ test('a second check meanwhile is told when to come again', async () => {
   let isRunning = false
   const leakChecker: LeakChecker = {
     isRunning,
+    last: undefined,
     async run() {
       if (isRunning) throw new LeakCheckRunningError()
       isRunning = true
@@ -27,6 +30,8 @@ test('a second check meanwhile is told when to come again', async () => {
   const app = fastify()
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
+  app.setErrorHandler(createErrorHandler(() => {}))
+  app.decorate('drain', createDrain(app.server))
   await app.register(leakCheckRoutes, { leakChecker })
   const check = { method: 'POST', url: '/memory/leak-check' } as const
   const first = app.inject({ ...check, payload: { iterations: 3 } })

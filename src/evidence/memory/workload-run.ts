@@ -1,7 +1,7 @@
 /** Runs a workload's iterations, numbered from 0 through all phases of a check. */
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
-import { getHeapStatistics } from 'node:v8'
+import { readAllocatedBytes } from '../span-growth.ts'
 
 /** A module that can be checked. */
 export interface Workload {
@@ -31,11 +31,6 @@ const MAX_SLOWDOWN = 6
 export function readBudgetClockMs(): number {
   const { user, system } = process.threadCpuUsage()
   return Math.max((user + system) / 1000, performance.now() / MAX_SLOWDOWN)
-}
-
-function readAllocatedBytes(): number {
-  const { used_heap_size, external_memory } = getHeapStatistics()
-  return used_heap_size + external_memory
 }
 
 export function createWorkloadRun(workload: Workload, onProgress: (done: number) => void): WorkloadRun {
