@@ -188,3 +188,9 @@ function find_collector() {
     (cd "$source" && CGO_ENABLED=0 timeout "$BUILD_TIMEOUT" ./builder --config manifest.yaml) &&
     mkdir -p "$PEER_CACHE" && mv "$source/out/otelcol" "$OTELCOL"
 }
+
+# have_both_backends: start_jaeger and start_datadog_test_agent were called before.
+function have_both_backends() {
+  missing='one of the two is missing'
+  answers "${JAEGER_QUERY_URL:-}/api/services" && answers "${DD_TEST_AGENT_URL:-}/info"
+}

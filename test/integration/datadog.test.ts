@@ -21,7 +21,9 @@ const ROOT = path.resolve(import.meta.dirname, '../..')
 const START = ['--import', './src/check-node.mjs', '--import', './src/telemetry/start.ts', 'src/server.ts']
 const QUERIES = 60
 const SLOW_QUERIES = 4
-const HOST_AND_PROFILER_USD = 46
+const HOURS_PER_MONTH = 730
+/** Where the planted CPU faults burn. */
+const SPAN_BY_FUNCTION = { rerank: 'rag.rerank', serializePromptByTrial: 'openai.generate' }
 /** Exit within 5 s of SIGTERM, whatever the agent does. */
 const MAX_SHUTDOWN_MS = 5_000
 
@@ -49,13 +51,15 @@ async function startService(env: Record<string, string>): Promise<Service> {
   }
 }
 
-async function ask(url: string, index: number): Promise<AnswerBody & { apm_enabled: boolean }> {
+async function ask(url: string, index: number, headers: Record<string, string> = {}): Promise<AnswerBody> {
   const query = `How long are audit logs of department ${index} kept?`
-  const { status, body } = await sendJson<AnswerBody & { apm_enabled: boolean }>(`${url}/query`, 'POST', {
-    query
-  })
+  const { status, body } = await sendJson(`${url}/query`, 'POST', { query }, headers)
   assert.equal(status, 200)
   return body
+}
+
+function askSlow(url: string, index: number): Promise<AnswerBody> {
+  return ask(url, index, { 'x-force-sample': '1' })
 }
 
 async function readJson<Body>(url: string, route: string): Promise<Body> {
@@ -81,36 +85,30 @@ test('the test agent holds exactly the sampled traces, whole, and profiles of th
     DD_ENV: 'testing',
     DD_VERSION: '1.2.3',
     SAMPLING_RATE: '0.5',
-    FAULTS: 'quadratic-chunk-filter'
+    FAULTS: 'quadratic-chunk-filter,slow-prompt-serialization'
   })
   const health = await readJson<{ apm_configured: boolean; apm_enabled: boolean }>(service.url, '/health')
   assert.deepEqual([health.apm_configured, health.apm_enabled], [true, true])
 
   const answers: AnswerBody[] = []
-  for (let i = 0; i < SLOW_QUERIES; i++) answers.push(await ask(service.url, i))
-  const diagnosis = sendJson<{ findings: { span: string; function: string; severity: string }[] }>(
+  for (let i = 0; i < SLOW_QUERIES; i++) answers.push(await askSlow(service.url, i))
+  const diagnosis = sendJson<{ findings: { kind: string; span: string; severity: string }[] }>(
     `${service.url}/diagnosis`,
     'POST',
     { seconds: 8 }
   )
-  for (let i = 0; i < SLOW_QUERIES; i++) answers.push(await ask(service.url, i))
+  for (let i = 0; i < SLOW_QUERIES; i++) answers.push(await askSlow(service.url, i))
   const { body } = await diagnosis
-  await sendJson(`${service.url}/faults/quadratic-chunk-filter`, 'PUT', { enabled: false })
+  await sendJson(`${service.url}/faults`, 'PUT', { enabled: false })
   for (let i = 0; i < QUERIES; i++) answers.push(await ask(service.url, i))
-  const metrics = await readJson<{
-    profiler: { owner: string }
-    estimated_monthly_cost_usd: number
-    backends: { name: string; started: number }[]
-  }>(service.url, '/apm/metrics')
-  assert.equal(metrics.profiler.owner, 'datadog')
-  assert.ok(metrics.estimated_monthly_cost_usd >= HOST_AND_PROFILER_USD)
+  await assertPrices(service.url)
   const { exitCode, shutdownMs } = await service.end()
   t.diagnostic(`shutdown in ${Math.round(shutdownMs)} ms`)
   assert.equal(exitCode, 0)
   assert.ok(shutdownMs < MAX_SHUTDOWN_MS, `${shutdownMs} ms`)
 
-  const fault = body.findings.find(({ severity }) => severity === 'fault')
-  assert.equal(fault?.span, 'rag.rerank')
+  const faults = body.findings.filter(({ kind, severity }) => kind === 'cpu' && severity === 'fault')
+  assert.deepEqual(faults.map(({ span }) => span).toSorted(), Object.values(SPAN_BY_FUNCTION).toSorted())
 
   const received = await readTraces(agentUrl, name)
   const traces = received.filter((spans) => spans.some(({ resource }) => resource === 'POST /query'))
@@ -137,6 +135,31 @@ test('the test agent holds exactly the sampled traces, whole, and profiles of th
   await assertProfiles(name, received.flat())
 })
 
+interface Cost {
+  profiler: { owner: string }
+  estimated_monthly_cost_usd: number
+  monthly_cost: { hosts_usd: number; spans_usd: number; profiled_hosts_usd: number; spans_per_month: number }
+  backends: { name: string; started: number }[]
+}
+
+/** The course's: $15 a host, $5 a million spans, $31 a profiled host. */
+async function assertPrices(url: string): Promise<void> {
+  const { profiler, estimated_monthly_cost_usd, monthly_cost, backends } = await readJson<Cost>(
+    url,
+    '/apm/metrics'
+  )
+  assert.equal(profiler.owner, 'datadog')
+  const spansPerMonth = HOURS_PER_MONTH * (backends[0]?.started ?? 0)
+  const spansUsd = Math.round(spansPerMonth * 5e-4) / 100
+  assert.ok(spansUsd > 0)
+  const { hosts_usd, spans_usd, profiled_hosts_usd, spans_per_month } = monthly_cost
+  assert.deepEqual(
+    [hosts_usd, spans_usd, profiled_hosts_usd, spans_per_month],
+    [15, spansUsd, 31, spansPerMonth]
+  )
+  assert.equal(estimated_monthly_cost_usd, Math.round((15 + 31 + spansUsd) * 100) / 100)
+}
+
 async function assertProfiles(service: string, spans: DatadogSpan[]): Promise<void> {
   const profiles = await readProfiles(agentUrl, service)
   const names = new Map(spans.map((span) => [span.span_id, span.name]))
@@ -147,13 +170,17 @@ async function assertProfiles(service: string, spans: DatadogSpan[]): Promise<vo
     labelled.filter(({ labels }) => !names.has(labels['span id'] as bigint)),
     []
   )
-  const ofRerank = labelled.filter(({ functions }) => functions.includes('rerank'))
-  assert.deepEqual(
-    [...new Set(ofRerank.map(({ labels }) => names.get(labels['span id'] as bigint)))],
-    ['rag.rerank']
-  )
+  for (const [name, span] of Object.entries(SPAN_BY_FUNCTION)) {
+    const ofFunction = labelled.filter(({ functions }) => functions.includes(name))
+    const spans = new Set(ofFunction.map(({ labels }) => names.get(labels['span id'] as bigint)))
+    assert.deepEqual([...spans], [span], name)
+  }
   assert.ok(labelled.every(({ labels }) => labels['trace endpoint'] !== undefined))
   assert.ok(Object.keys(profiles[0]?.event.endpoint_counts ?? {}).includes('POST /query'))
+  for (const { event } of profiles) {
+    const tags = event.tags_profiler.split(',')
+    for (const tag of ['env:testing', 'version:1.2.3']) assert.ok(tags.includes(tag), event.tags_profiler)
+  }
 }
 
 async function medianAnswerMs(urls: string[]): Promise<number[]> {

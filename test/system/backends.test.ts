@@ -18,6 +18,17 @@ const MAX_GROWTH_MB = 15
 /** The same fault is logged once in 30 s. */
 const MAX_WARNINGS = 30
 
+/** Datadog's test agent takes no metrics: this is where they are looked at. Further gauges depend on the platform. */
+const GAUGES = [
+  'memory.current_mb',
+  'memory.growth_mb',
+  'requests.last_hour',
+  'sampling.effective_rate',
+  'runtime.node.mem.heap_used',
+  'runtime.node.event_loop.delay.avg'
+]
+const UNIFIED_TAGS = ['service:backends-test', 'env:testing', 'version:1.2.3']
+
 /** Collects the garbage on SIGUSR2 and says how much is left. */
 const REPORT_MEMORY = `data:text/javascript,process.on('SIGUSR2',()=>{gc();const{heapUsed,external}=process.memoryUsage();process.stderr.write('left='+(heapUsed+external)+';')})`
 
@@ -37,6 +48,9 @@ async function startWithBackends() {
       OTEL_EXPORTER_OTLP_ENDPOINT: otlp.url,
       DD_TRACE_AGENT_URL: datadog.url,
       SAMPLING_RATE: '1',
+      DD_SERVICE: 'backends-test',
+      DD_ENV: 'testing',
+      DD_VERSION: '1.2.3',
       LOG_LEVEL: 'warn'
     },
     ['--expose-gc', '--import', REPORT_MEMORY]
@@ -79,9 +93,7 @@ async function askMany({ url }: StartedServer, count: number): Promise<string[]>
 }
 
 async function reportOf({ url }: StartedServer, name: string): Promise<BackendReport> {
-  // Not sampled: these would be spans as well.
-  const headers = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00` }
-  const response = await fetch(`${url}/apm/metrics`, { headers })
+  const response = await fetch(`${url}/apm/metrics`, { headers: { 'x-untraced': '1' } })
   const { backends } = (await response.json()) as { backends: BackendReport[] }
   const report = backends.find((backend) => backend.name === name)
   assert(report)
@@ -115,6 +127,15 @@ function warningsAbout({ output }: StartedServer, name: string): LogLine[] {
   return lines
     .map((line): LogLine => JSON.parse(line))
     .filter(({ msg }) => msg.startsWith(`telemetry: ${name}: `))
+}
+
+/** @param lines of the DogStatsD format */
+function assertGauges(lines: string[]): void {
+  for (const name of GAUGES) {
+    const line = lines.find((each) => each.startsWith(`${name}:`)) ?? ''
+    assert.match(line, /^[\w.]+:[\d.]+\|g\|#/, name)
+    for (const tag of UNIFIED_TAGS) assert(line.includes(tag), line)
+  }
 }
 
 describe('a backend goes wrong', { concurrency: true }, () => {
@@ -165,6 +186,7 @@ describe('a backend goes wrong', { concurrency: true }, () => {
       const warnings = warningsAbout(server, bad)
       assert(warnings.length > 0 && warnings.length <= MAX_WARNINGS, `${warnings.length} warnings`)
       assert.deepEqual(warningsAbout(server, good), [])
+      assertGauges(backends.datadog.metrics)
     })
   }
 })
