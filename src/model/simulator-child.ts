@@ -19,7 +19,7 @@ export interface SimulatorReady {
 }
 
 /** How long the last spans may take to be sent. */
-const FLUSH_TIMEOUT_MS = 3000
+const FLUSH_TIMEOUT_MS = 2500
 
 let tracing: SimulatorTracing | undefined
 let server: Server | undefined

@@ -17,7 +17,7 @@ import { DatadogSpans, MAX_CHUNK_SPANS } from './datadog-spans.ts'
 import type { HourCount } from './hour-count.ts'
 
 /** An agent that does not answer must not hold the process up. */
-const SHUTDOWN_TIMEOUT_MS = 3000
+const SHUTDOWN_TIMEOUT_MS = 2500
 const SHUTDOWN_POLL_MS = 10
 const GAUGES_EVERY_MS = 10_000
 
@@ -31,7 +31,7 @@ export interface Datadog {
   readonly counts: BackendCounts
   readonly profiles: ProfileCounts
   readonly spanCount: HourCount
-  /** Mirrors sampled spans; its shutdown sends what is queued, in 3 s at most. */
+  /** Mirrors sampled spans; its shutdown sends what is queued, in 2.5 s at most. */
   readonly processor: SpanProcessor
   /** Datadog's profiler runs, and ours is tapped from it. */
   isProfiling(): boolean

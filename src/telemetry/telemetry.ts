@@ -19,7 +19,7 @@ import { AdjustableSampler } from './sampler.ts'
 import { createTrafficRate, type RateChange } from './traffic-rate.ts'
 
 /** A dead backend holds its exporter's shutdown for 8-10 s; the process should not wait for it. */
-const SHUTDOWN_TIMEOUT_MS = 3000
+const SHUTDOWN_TIMEOUT_MS = 2500
 
 /** What the service asks of its own tracing. */
 export interface Telemetry {
@@ -33,7 +33,7 @@ export interface Telemetry {
   readonly backends: readonly { readonly name: string; readonly counts: BackendCounts }[]
   /** Present when an agent is set. */
   readonly datadog?: Datadog
-  /** Sends what is queued and ends, in 3 s at most; never rejects. */
+  /** Sends what is queued and ends, in 2.5 s at most; never rejects. */
   shutdown(): Promise<void>
 }
 

@@ -108,7 +108,7 @@ test('the test agent holds exactly the sampled traces, whole, and profiles of th
   assert.ok(shutdownMs < MAX_SHUTDOWN_MS, `${shutdownMs} ms`)
 
   const faults = body.findings.filter(({ kind, severity }) => kind === 'cpu' && severity === 'fault')
-  assert.deepEqual(faults.map(({ span }) => span).toSorted(), Object.values(SPAN_BY_FUNCTION).toSorted())
+  assert.deepEqual(new Set(faults.map(({ span }) => span)), new Set(Object.values(SPAN_BY_FUNCTION)))
 
   const received = await readTraces(agentUrl, name)
   const traces = received.filter((spans) => spans.some(({ resource }) => resource === 'POST /query'))

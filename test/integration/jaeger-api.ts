@@ -4,6 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 export interface JaegerSpan {
   spanID: string
   operationName: string
+  /** Microseconds. */
+  duration: number
   references: { refType: string; traceID: string; spanID: string }[]
   tags: { key: string; value: string | number | boolean }[]
   processID: string

@@ -69,7 +69,7 @@ test("the answer's trace_id is in Jaeger, as one tree of both services", async (
 })
 
 test('the spans carry what the readiness checks and a search look for', async () => {
-  const answer = await ask({ ...FORCE_SAMPLE, 'x-user-id': 'ann', 'x-tenant-id': 'acme' })
+  const answer = await ask(FORCE_SAMPLE)
   const trace = await untilTrace(jaegerUrl, answer.trace_id, hasBothServices)
   const generate = tagsOf(trace, 'openai.generate')
   const { model, prompt_tokens, completion_tokens, cost_usd } = answer.usage
@@ -81,18 +81,39 @@ test('the spans carry what the readiness checks and a search look for', async ()
   assert.equal(tagsOf(trace, 'rag.retrieve')['rag.documents'], answer.num_results)
   assert.ok(Number(tagsOf(trace, 'rag.rerank')['rag.candidates']) > 0)
   assert.match(String(tagsOf(trace, 'pg.query:SELECT postgres')['db.query.text']), /^\s*(SELECT|WITH)/)
-  const found = await queryJaeger<JaegerTrace[]>(
-    jaegerUrl,
-    `/api/traces?${new URLSearchParams({
-      service: SERVICE,
-      operation: 'POST /query',
-      tags: JSON.stringify({ 'user.id': 'ann', 'tenant.id': 'acme' }),
-      lookback: '1h',
-      limit: '1000'
-    })}`
-  )
-  assert.ok(found?.some(({ traceID }) => traceID === answer.trace_id))
 })
+
+test('a search by user, by tenant and by duration finds the trace, and leaves others out', async () => {
+  const user = `user-${process.pid}`
+  const tenant = `tenant-${process.pid}`
+  const answer = await ask({ ...FORCE_SAMPLE, 'x-user-id': user, 'x-tenant-id': tenant })
+  const other = await ask(FORCE_SAMPLE)
+  const trace = await untilTrace(jaegerUrl, answer.trace_id, hasBothServices)
+  await untilTrace(jaegerUrl, other.trace_id, hasBothServices)
+  const root = trace.spans.find(({ operationName }) => operationName === 'POST /query')
+  assert.ok(root)
+  const found = { has: [answer.trace_id], hasNot: [other.trace_id] }
+  await assertSearch({ tags: JSON.stringify({ 'user.id': user }) }, found)
+  await assertSearch({ tags: JSON.stringify({ 'tenant.id': tenant }) }, found)
+  // Jaeger keeps nanoseconds, and rounds what it shows.
+  const { duration } = root
+  await assertSearch(
+    { minDuration: `${duration - 1}us`, maxDuration: `${duration + 1}us` },
+    { has: found.has }
+  )
+  await assertSearch({ minDuration: `${duration + 1}us` }, { hasNot: found.has })
+})
+
+async function assertSearch(
+  terms: Record<string, string>,
+  { has = [], hasNot = [] }: { has?: string[]; hasNot?: string[] }
+): Promise<void> {
+  const search = { service: SERVICE, operation: 'POST /query', lookback: '1h', limit: '1000', ...terms }
+  const path = `/api/traces?${new URLSearchParams(search)}`
+  const traceIds = (await queryJaeger<JaegerTrace[]>(jaegerUrl, path))?.map(({ traceID }) => traceID) ?? []
+  for (const traceId of has) assert.ok(traceIds.includes(traceId), path)
+  for (const traceId of hasNot) assert.ok(!traceIds.includes(traceId), path)
+}
 
 test('Jaeger lists both services, and the call from one to the other', async () => {
   const { trace_id } = await ask(FORCE_SAMPLE)

@@ -1,9 +1,8 @@
 /** One backend after the other goes wrong in every way, while the whole service goes on and the other one gets all. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { startBothBackends } from '../fixtures/backends/both-backends.ts'
 import type { Mood } from '../fixtures/backends/moody-server.ts'
-import { startRecordingCollector } from '../fixtures/backends/recording-collector.ts'
-import { startRecordingAgent, traceIdOf } from '../fixtures/datadog/recording-agent.ts'
 import { type StartedServer, startServer } from '../server-process.ts'
 import { type LogLine, sendJson, until } from '../service.ts'
 
@@ -42,11 +41,10 @@ interface BackendReport {
 }
 
 async function startWithBackends() {
-  const [otlp, datadog] = await Promise.all([startRecordingCollector(), startRecordingAgent()])
+  const backends = await startBothBackends()
   const server = await startServer(
     {
-      OTEL_EXPORTER_OTLP_ENDPOINT: otlp.url,
-      DD_TRACE_AGENT_URL: datadog.url,
+      ...backends.settings,
       SAMPLING_RATE: '1',
       DD_SERVICE: 'backends-test',
       DD_ENV: 'testing',
@@ -55,25 +53,7 @@ async function startWithBackends() {
     },
     ['--expose-gc', '--import', REPORT_MEMORY]
   )
-  const service = 'POST /query'
-  return {
-    server,
-    otlp: { ...otlp, traceIds: () => otlp.spans.filter(({ name }) => name === service).map(idOf) },
-    datadog: {
-      ...datadog,
-      traceIds: () =>
-        datadog.traces.filter((spans) => spans.some(({ resource }) => resource === service)).map(traceIdOf)
-    },
-    close() {
-      server.child.kill('SIGKILL')
-      otlp.close()
-      datadog.close()
-    }
-  }
-}
-
-function idOf({ traceId }: { traceId: string }): string {
-  return traceId
+  return { server, backends }
 }
 
 /** @returns the trace ids of the answers; each has to be a good one */
@@ -143,8 +123,8 @@ describe('a backend goes wrong', { concurrency: true }, () => {
     const good = bad === 'otlp' ? 'datadog' : 'otlp'
 
     test(`${bad} ${MOODS.join(', ')}: nothing else suffers, and it comes back`, async (t) => {
-      const { server, close, ...backends } = await startWithBackends()
-      t.after(close)
+      const { server, backends } = await startWithBackends()
+      t.after(backends.close)
       const answered = await askMany(server, QUERIES)
       const memoryMb = await readMemoryMb(server)
 
