@@ -95,7 +95,7 @@ export async function buildApp(config: Config, deps: AppDeps) {
   await app.register(feedbackRoutes, { feedback })
   await app.register(faultRoutes, { faults: deps.faults })
   await app.register(diagnosisRoutes, { diagnostician: deps.diagnostician })
-  await app.register(pprofRoutes)
+  await app.register(pprofRoutes, { sources: deps.sources })
   await app.register(sqlRoutes, { sources: deps.sources, indexAdvisor: deps.indexAdvisor })
   await app.register(memoryRoutes, { heapWatch: deps.heapWatch, leakChecker: deps.leakChecker })
   await app.register(leakCheckRoutes, { leakChecker: deps.leakChecker })

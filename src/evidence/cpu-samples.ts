@@ -101,7 +101,8 @@ function stringLabel(profile: Profile, sample: Sample, key: string): string | un
   return label === undefined ? undefined : profile.stringTable.strings[Number(label.str)]
 }
 
-function createFrameReader(profile: Profile): (sample: Sample) => Frame[] {
+/** @returns what gives the frames of one of the profile's samples, leaf first */
+export function createFrameReader(profile: Profile): (sample: Sample) => Frame[] {
   const strings = profile.stringTable.strings
   const functions = new Map(profile.function.map((fn) => [Number(fn.id), fn]))
   const frames = new Map<number, Frame>()

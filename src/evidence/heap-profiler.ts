@@ -1,6 +1,7 @@
 /** The sampling heap profiler: live bytes by allocation site, from boot. */
 import { gzipSync } from 'node:zlib'
 import pprof from '@datadog/pprof'
+import type { Profile } from 'pprof-format'
 
 /** One sample for about so many allocated bytes, as in Go's runtime: below 1 % of the time. */
 const SAMPLING_INTERVAL_BYTES = 512 * 1024
@@ -19,7 +20,12 @@ export function stopHeapProfiler(): void {
   pprof.heap.stop()
 }
 
-/** @returns the gzipped pprof profile of what is alive now, in objects and bytes by site */
+/** @returns what is alive now, as far as it was sampled, in objects and bytes by stack */
+export function readHeapProfile(): Profile {
+  return pprof.heap.profile() as unknown as Profile
+}
+
+/** @returns `readHeapProfile` as gzipped pprof */
 export function exportHeapProfile(): Uint8Array {
-  return gzipSync(pprof.heap.profile().encode())
+  return gzipSync(readHeapProfile().encode())
 }

@@ -3,9 +3,11 @@ import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { HttpError } from '../errors.ts'
-import { exportHeapProfile } from '../evidence/heap-profiler.ts'
+import { buildHeapFlameTree, type HeapFlameNode } from '../evidence/heap-flame-tree.ts'
+import { exportHeapProfile, readHeapProfile } from '../evidence/heap-profiler.ts'
 import { exportCpuProfile } from '../evidence/pprof-export.ts'
 import { isProfilerStarted } from '../evidence/profiler.ts'
+import type { SourceTree } from '../evidence/source-tree.ts'
 import { openEvidenceWindow } from '../evidence/window.ts'
 
 const secondsError = 'must be a number from 1 to 60'
@@ -14,8 +16,17 @@ const querySchema = z.object({
   span: z.string().min(1).max(256).optional().describe('Only the samples of spans of this name')
 })
 
+const heapFlameSchema = z.object({
+  name: z.string(),
+  file: z.string().optional(),
+  line: z.int().optional().describe('where the function begins'),
+  value: z.number().describe('live bytes, callees included'),
+  objects: z.number(),
+  children: z.array(z.custom<HeapFlameNode>()).describe('callees, of the same shape')
+})
+
 /** Profiles under the addresses and in the format that Go's net/http/pprof made usual. */
-export const pprofRoutes: FastifyPluginAsyncZod = async (app) => {
+export const pprofRoutes: FastifyPluginAsyncZod<{ sources: SourceTree }> = async (app, { sources }) => {
   const config = { guarded: true }
 
   app.get(
@@ -42,6 +53,21 @@ export const pprofRoutes: FastifyPluginAsyncZod = async (app) => {
     async function profileHeap(_request, reply) {
       refuseWithoutProfiler()
       return sendProfile(reply, 'heap', exportHeapProfile())
+    }
+  )
+
+  app.get(
+    '/debug/heap-flame-graph',
+    {
+      config,
+      schema: {
+        summary: 'Live bytes by allocation site, as the tree that a flame graph is drawn from',
+        response: { 200: heapFlameSchema }
+      }
+    },
+    async function showHeapFlameGraph() {
+      refuseWithoutProfiler()
+      return buildHeapFlameTree(readHeapProfile(), sources)
     }
   )
 }

@@ -30,6 +30,7 @@ const guarded = [
   ['POST', '/diagnosis'],
   ['GET', '/debug/pprof/profile'],
   ['GET', '/debug/pprof/heap'],
+  ['GET', '/debug/heap-flame-graph'],
   ['DELETE', '/memory/document-cache'],
   ['GET', '/traces'],
   ['GET', `/traces/${'0'.repeat(32)}`]
