@@ -116,15 +116,19 @@ function defineHeapMetrics(registry: MetricRegistry, heapWatch: HeapWatch): void
   })
   defineGauge(registry, {
     name: 'rag_heap_growth_bytes_per_hour',
-    help: 'Growth of the floor with the ends of its 95 % interval, once it is reliable',
+    help: 'Growth of the floor with the ends of its 95 % interval',
     labelNames: ['bound'],
     read() {
-      const { estimate, low, high, reliable } = heapWatch.report().growth
-      if (!reliable) return []
+      const { estimate, low, high } = heapWatch.report().growth
       return Object.entries({ estimate, low, high }).flatMap(([bound, bytes]) =>
         known(bytes).map((reading) => ({ ...reading, labels: { bound } }))
       )
     }
+  })
+  defineGauge(registry, {
+    name: 'rag_heap_growth_reliable',
+    help: '1 once the growth rests on enough collections, over enough time, to act on',
+    read: () => [{ value: Number(heapWatch.report().growth.reliable) }]
   })
 }
 
