@@ -115,6 +115,12 @@ function start_datadog_test_agent() {
   until_true 180 answers "$DD_TEST_AGENT_URL/info"
 }
 
+# find_prometheus: it and its promtool, on the PATH.
+function find_prometheus() {
+  missing="no Prometheus, and Debian's package could not be installed"
+  command -v prometheus promtool >/dev/null || install_debian_package prometheus
+}
+
 # find_chromium: where the page's suite looks for it.
 function find_chromium() {
   missing="no Chromium, and Debian's package could not be installed"
