@@ -1,12 +1,13 @@
 /** Findings about CPU: which line of which function in which span costs how much per request. */
-import { fitGrowth, type Growth } from '../evidence/complexity.ts'
+import { fitCpuGrowth, type Growth } from '../evidence/complexity.ts'
 import type { Evidence } from '../evidence/evidence.ts'
-import { findHotFunctions, type HotFunction, OUTSIDE_SPANS } from '../evidence/hot-functions.ts'
+import { findHotFunctions, type HotFunction } from '../evidence/hot-functions.ts'
 import { heaviestLine } from '../evidence/line-index.ts'
 import type { SourceRange } from '../evidence/source-ranges.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
-import type { SpanTree } from '../evidence/span-tree.ts'
+import { OUTSIDE_SPANS, type SpanTree } from '../evidence/span-tree.ts'
 import { type Finding, round } from './finding.ts'
+import { describeGrowth, toComplexity } from './growth-text.ts'
 import { percent, suggestFix } from './suggestion.ts'
 import { MIN_BACKGROUND_SHARE, MIN_FAULT_SAMPLES, MIN_REPORTED_CPU_MS, OUTLIER_FACTOR } from './thresholds.ts'
 
@@ -37,7 +38,7 @@ export function findCpuFindings(
     const shareOfSpan = hot.costMs / (msBySpan.get(hot.spanName) ?? hot.costMs)
     // The span's growth is the function's only where it makes up the most of it.
     const growth =
-      cost.isFault && shareOfSpan > 0.5 ? fitGrowth(tree.byName.get(hot.spanName) ?? [], tree) : undefined
+      cost.isFault && shareOfSpan > 0.5 ? fitCpuGrowth(tree.byName.get(hot.spanName) ?? [], tree) : undefined
     return [toFinding(hot, cost, growth, shareOfSpan, sources)]
   })
 }
@@ -171,16 +172,6 @@ function toChain(hot: HotFunction, line: number | undefined, sources: SourceTree
   })
 }
 
-function toComplexity(growth: Growth): NonNullable<Finding['complexity']> {
-  return {
-    attribute: growth.attribute,
-    exponent: round(growth.exponent, 2),
-    low: round(growth.low, 2),
-    high: round(growth.high, 2),
-    sizes: growth.points.map(({ size, ms }) => ({ size, ms: round(ms) }))
-  }
-}
-
 function describeEvidence(
   hot: HotFunction,
   cost: Cost,
@@ -215,13 +206,4 @@ function describeCallees(hot: HotFunction): string[] {
   const callees = [...hot.callees].sort((a, b) => b[1] - a[1]).slice(0, 3)
   if (callees.length === 0) return []
   return [`beneath it: ${callees.map(([name, ms]) => `${name} ${percent(ms / hot.costMs)}`).join(', ')}`]
-}
-
-function describeGrowth({ attribute, exponent, low, high, points }: Growth): string {
-  const first = points[0]
-  const last = points.at(-1)
-  return (
-    `grows like ${attribute}^${exponent.toFixed(1)} (95 %: ${low.toFixed(1)} to ${high.toFixed(1)}): ` +
-    `${first?.size} take ${round(first?.ms ?? 0)} ms, ${last?.size} take ${round(last?.ms ?? 0)} ms`
-  )
 }

@@ -21,11 +21,12 @@ export interface DiagnoseOptions {
 export function diagnose(evidence: Evidence, { sources, minCpuMs }: DiagnoseOptions): Omit<Diagnosis, 'id'> {
   const tree = buildSpanTree(evidence.spans)
   const times = measureSpanTimes(tree, evidence.samples)
+  const cpuFindings = findCpuFindings(evidence, tree, sources, minCpuMs)
   const findings = rankFindings([
-    ...findCpuFindings(evidence, tree, sources, minCpuMs),
+    ...cpuFindings,
     ...findSqlFindings(tree, evidence.samples, sources, evidence.plans),
     ...findTokenFindings(measureRepeatedTokens(tree, sources), sources),
-    ...findWaitingFindings(times)
+    ...findWaitingFindings(times, cpuFindings)
   ])
   return {
     findings,

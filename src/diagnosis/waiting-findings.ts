@@ -1,14 +1,25 @@
 /** Findings about waiting: which span waits how long, and for what. Waiting has no line. */
 import { SpanKind } from '@opentelemetry/api'
+import type { Growth } from '../evidence/complexity.ts'
 import type { ChildTimes, SpanTimes } from '../evidence/span-times.ts'
+import { OUTSIDE_SPANS } from '../evidence/span-tree.ts'
 import { MIN_REPEATS } from '../evidence/sql/statements.ts'
 import { type Finding, round } from './finding.ts'
-import { MIN_REPORTED_WAIT_MS, MIN_UNEXPLAINED_WAIT_MS } from './thresholds.ts'
+import { describeWaitGrowth, toComplexity } from './growth-text.ts'
+import { MIN_BEHIND_SHARE, MIN_REPORTED_WAIT_MS, MIN_UNEXPLAINED_WAIT_MS } from './thresholds.ts'
 
-export function findWaitingFindings(times: readonly SpanTimes[]): Finding[] {
+/** @param cpuFindings what the event loop was busy with */
+export function findWaitingFindings(
+  times: readonly SpanTimes[],
+  cpuFindings: readonly Finding[] = []
+): Finding[] {
   return times
     .filter(({ name }) => !isClientSpan(name, times))
-    .flatMap((span) => [...findUnexplained(span), ...findExplained(span)])
+    .flatMap((span) => [
+      ...findUnexplained(span),
+      ...findExplained(span),
+      ...findBehindOthers(span, cpuFindings)
+    ])
 }
 
 /** A client span is the wait itself; it is reported with the span that waits for it. */
@@ -23,6 +34,7 @@ function findUnexplained(span: SpanTimes): Finding[] {
   return [
     toWaiting(span, span.idleMs, {
       severity: span.idleMs >= MIN_UNEXPLAINED_WAIT_MS ? 'fault' : 'info',
+      growth: span.idleGrowth,
       evidence: [
         `the event loop was idle for ${round(span.idleMs)} ms of it, and no child span says for what`
       ],
@@ -39,6 +51,7 @@ function findExplained(span: SpanTimes): Finding[] {
     .map((child) =>
       toWaiting(span, child.coveredMs, {
         severity: isLoop(child) ? 'fault' : 'info',
+        growth: child.growth,
         evidence: [
           `${round(child.perParent)} × ${child.name} (client span) covers ${round(child.coveredMs)} ms of it`
         ],
@@ -49,6 +62,31 @@ function findExplained(span: SpanTimes): Finding[] {
     )
 }
 
+/** Its time is somebody else's: what has to be mended is what holds the event loop. */
+function findBehindOthers(span: SpanTimes, cpuFindings: readonly Finding[]): Finding[] {
+  const { name, busyWithOthersMs, durationMs, busyWith } = span
+  const [culprit] = [...busyWith].sort((a, b) => b[1] - a[1])
+  if (!culprit || busyWithOthersMs < Math.max(MIN_REPORTED_WAIT_MS, durationMs * MIN_BEHIND_SHARE)) return []
+  const [culpritName, culpritMs] = culprit
+  const finding = cpuFindings.find(({ span, file }) => span === culpritName && file !== null)
+  const place = finding ? `, most of all ${finding.function} on ${finding.file}:${finding.line}` : ''
+  return [
+    toWaiting(span, busyWithOthersMs, {
+      severity: 'info',
+      evidence: [
+        `the event loop was busy with others for ${round(busyWithOthersMs)} ms of it: ` +
+          `${round(culpritMs)} ms of that with ${describeCulprit(culpritName, name)}`
+      ],
+      suggestion: `Not this code: ${name} stands behind ${describeCulprit(culpritName, name)}${place}. Mend that.`
+    })
+  ]
+}
+
+function describeCulprit(culprit: string, victim: string): string {
+  if (culprit === OUTSIDE_SPANS) return 'work outside any span'
+  return culprit === victim ? `${culprit} of other requests` : culprit
+}
+
 /** Many calls one after another; repeated statements are a finding of their own. */
 function isLoop({ perParent, coveredMs, isStatement }: ChildTimes): boolean {
   return !isStatement && perParent >= MIN_REPEATS && coveredMs >= MIN_UNEXPLAINED_WAIT_MS
@@ -57,7 +95,12 @@ function isLoop({ perParent, coveredMs, isStatement }: ChildTimes): boolean {
 function toWaiting(
   span: SpanTimes,
   waitMs: number,
-  { severity, evidence, suggestion }: Pick<Finding, 'severity' | 'evidence' | 'suggestion'>
+  {
+    severity,
+    evidence,
+    suggestion,
+    growth
+  }: Pick<Finding, 'severity' | 'evidence' | 'suggestion'> & { growth?: Growth | undefined }
 ): Finding {
   return {
     kind: 'waiting',
@@ -70,8 +113,13 @@ function toWaiting(
     chain: [],
     share_of_span: round(Math.min(waitMs / span.durationMs, 1), 3),
     cost_ms_per_request: round(waitMs),
+    ...(growth ? { complexity: toComplexity(growth) } : {}),
     samples: 0,
-    evidence: [`the span takes ${round(span.durationMs)} ms on the mean of ${span.count}`, ...evidence],
+    evidence: [
+      `the span takes ${round(span.durationMs)} ms on the mean of ${span.count}`,
+      ...evidence,
+      ...(growth ? [describeWaitGrowth(growth)] : [])
+    ],
     suggestion
   }
 }

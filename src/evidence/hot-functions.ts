@@ -6,7 +6,7 @@
 import { type CpuSample, type Frame, frameKey, GARBAGE_COLLECTION } from './cpu-samples.ts'
 import { heaviestLine, type LineIndex, type LineWeights, lineOfFrame, linesOfFrame } from './line-index.ts'
 import type { SourceTree } from './source-tree.ts'
-import type { SpanTree } from './span-tree.ts'
+import { OUTSIDE_SPANS, type SpanTree } from './span-tree.ts'
 
 export interface HotFunction {
   spanName: string
@@ -60,9 +60,6 @@ interface Portion {
 }
 
 const ANONYMOUS = '(anonymous)'
-
-/** Stands for the span of work that no request asked for: timers, background jobs. */
-export const OUTSIDE_SPANS = '(outside any span)'
 
 /** @returns the functions of every span, and those outside of any, the most expensive first */
 export function findHotFunctions(

@@ -2,10 +2,12 @@
  * Splits a span's own time (its duration less its children's) into what the profile can tell apart: own CPU,
  * event loop busy with somebody else's work, and idle waiting.
  */
+import { SpanKind } from '@opentelemetry/api'
+import { fitWaitGrowth, type Growth } from './complexity.ts'
 import type { CpuSample } from './cpu-samples.ts'
 import { SAMPLING_INTERVAL_MICROS } from './sampling.ts'
 import type { RecordedSpan } from './span-recorder.ts'
-import { type SpanTree, statementOf } from './span-tree.ts'
+import { OUTSIDE_SPANS, type SpanTree, statementOf } from './span-tree.ts'
 
 /** Means per span of one name, in ms. */
 export interface SpanTimes {
@@ -14,7 +16,11 @@ export interface SpanTimes {
   durationMs: number
   ownCpuMs: number
   busyWithOthersMs: number
+  /** What those others were: span name → ms. */
+  busyWith: Map<string, number>
   idleMs: number
+  /** How the idle time grows with a size of the span. */
+  idleGrowth?: Growth | undefined
   children: ChildTimes[]
 }
 
@@ -27,6 +33,8 @@ export interface ChildTimes {
   perParent: number
   /** The part of the parent's duration that is covered by them, in ms. */
   coveredMs: number
+  /** How that grows with a size of the parent; of client spans. */
+  growth?: Growth | undefined
 }
 
 interface Interval {
@@ -69,6 +77,8 @@ function measureName(
   let ownCpuMs = 0
   let busyWithOthersMs = 0
   let idleMs = 0
+  const busyWith = new Map<string, number>()
+  const idleBySpan = new Map<RecordedSpan, number>()
   for (const span of spans) {
     const own = ownWallMs.get(span.spanId) ?? 0
     const selfIntervals = subtract(span, tree.childrenOf(span))
@@ -79,7 +89,13 @@ function measureName(
     ownCpuMs += ownCostMs.get(span.spanId) ?? 0
     busyWithOthersMs += others
     // Not simply the rest: on a crowded machine a thread that gets no core is sampled neither busy nor idle.
-    idleMs += Math.min(seen.idleMs, restMs - others)
+    const idle = Math.min(seen.idleMs, restMs - others)
+    idleMs += idle
+    idleBySpan.set(span, idle)
+    for (const [otherId, ms] of seen.others) {
+      const other = otherId === undefined ? OUTSIDE_SPANS : tree.find(otherId)?.name
+      if (other !== undefined) busyWith.set(other, (busyWith.get(other) ?? 0) + ms / spans.length)
+    }
   }
   const count = spans.length
   return {
@@ -88,7 +104,9 @@ function measureName(
     durationMs: durationMs / count,
     ownCpuMs: ownCpuMs / count,
     busyWithOthersMs: busyWithOthersMs / count,
+    busyWith,
     idleMs: idleMs / count,
+    idleGrowth: fitWaitGrowth(spans, (span) => idleBySpan.get(span) ?? 0),
     children: measureChildren(spans, tree)
   }
 }
@@ -103,13 +121,17 @@ function measureChildren(spans: RecordedSpan[], tree: SpanTree): ChildTimes[] {
       sums.coveredMs += total(union(children))
     }
   }
+  function coveredBy(name: string, span: RecordedSpan): number {
+    return total(union(tree.childrenOf(span).filter((child) => child.name === name)))
+  }
   return [...byName]
     .map(([name, { first, count, coveredMs }]) => ({
       name,
       kind: first.kind,
       isStatement: statementOf(first) !== undefined,
       perParent: count / spans.length,
-      coveredMs: coveredMs / spans.length
+      coveredMs: coveredMs / spans.length,
+      ...(first.kind === SpanKind.CLIENT && { growth: fitWaitGrowth(spans, (span) => coveredBy(name, span)) })
     }))
     .sort((a, b) => b.coveredMs - a.coveredMs)
 }
@@ -147,6 +169,7 @@ export function idleMsWithin(intervals: Interval[], samples: readonly CpuSample[
 
 /** What the samples within `intervals` say of the loop: busy with anything but this span, or idle. */
 function observe(intervals: Interval[], spanId: string | undefined, samples: readonly CpuSample[]) {
+  const others = new Map<string | undefined, number>()
   let othersMs = 0
   let idleMs = 0
   for (const { startMs, endMs } of intervals) {
@@ -154,10 +177,13 @@ function observe(intervals: Interval[], spanId: string | undefined, samples: rea
       const sample = samples[i] as CpuSample
       if (sample.timestampMicros / 1000 > endMs) break
       if (sample.wallMs === 0) idleMs += SAMPLING_INTERVAL_MICROS / 1000
-      else if (sample.spanId !== spanId) othersMs += sample.wallMs
+      else if (sample.spanId !== spanId) {
+        othersMs += sample.wallMs
+        others.set(sample.spanId, (others.get(sample.spanId) ?? 0) + sample.wallMs)
+      }
     }
   }
-  return { othersMs, idleMs }
+  return { othersMs, others, idleMs }
 }
 
 function firstAtOrAfter(samples: readonly CpuSample[], timeMs: number): number {

@@ -3,6 +3,9 @@ import { SpanKind } from '@opentelemetry/api'
 import type { RecordedSpan } from './span-recorder.ts'
 import { normalizeSql } from './sql/normalize.ts'
 
+/** Stands for the span of work that no request asked for: timers, background jobs. */
+export const OUTSIDE_SPANS = '(outside any span)'
+
 export interface SpanTree {
   /** Local roots: one a request. */
   requests: RecordedSpan[]

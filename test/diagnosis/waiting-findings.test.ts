@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SpanKind } from '@opentelemetry/api'
+import type { Finding } from '../../src/diagnosis/finding.ts'
 import { findWaitingFindings } from '../../src/diagnosis/waiting-findings.ts'
+import type { Growth } from '../../src/evidence/complexity.ts'
 import type { ChildTimes, SpanTimes } from '../../src/evidence/span-times.ts'
+import { OUTSIDE_SPANS } from '../../src/evidence/span-tree.ts'
 
 function makeTimes(times: Partial<SpanTimes>): SpanTimes {
   return {
@@ -11,6 +14,7 @@ function makeTimes(times: Partial<SpanTimes>): SpanTimes {
     durationMs: 1000,
     ownCpuMs: 0,
     busyWithOthersMs: 0,
+    busyWith: new Map(),
     idleMs: 0,
     children: [],
     ...times
@@ -48,3 +52,60 @@ for (const [what, times, severities] of verdicts) {
     }
   })
 }
+
+const GROWTH: Growth = {
+  attribute: 'tokens',
+  exponent: 1.02,
+  low: 0.95,
+  high: 1.08,
+  points: [
+    { size: 1241, ms: 1900 },
+    { size: 1850, ms: 2800 }
+  ],
+  slowest: { size: 1850, ms: 2800, ratio: 1.01 }
+}
+
+function firstFinding(times: Partial<SpanTimes>): Finding {
+  const [finding] = findWaitingFindings([makeTimes(times)])
+  assert.ok(finding)
+  return finding
+}
+
+test('says in words whether so long is normal for such a size', () => {
+  const normal = firstFinding({ children: [makeCalls({ growth: GROWTH })] })
+  assert.equal(
+    normal.evidence.at(-1),
+    'grows linearly with tokens: 1,241 take 1.9 s, 1,850 take 2.8 s; the slowest, 2.8 s for 1,850, is what this size costs'
+  )
+  assert.equal(normal.complexity?.attribute, 'tokens')
+  const slowest = { size: 1850, ms: 5600, ratio: 2 }
+  const odd = firstFinding({ children: [makeCalls({ growth: { ...GROWTH, slowest } })] })
+  assert.match(
+    odd.evidence.at(-1) ?? '',
+    /the slowest, 5\.6 s for 1,850, is 2\.0 times what this size costs$/
+  )
+})
+
+test('says nothing about sizes where nothing was fitted', () => {
+  const finding = firstFinding({ children: [makeCalls({})] })
+  assert.equal(finding.complexity, undefined)
+  assert.doesNotMatch(finding.evidence.join(), /grows/)
+})
+
+test('a span behind others is told so, and what holds the event loop is named', () => {
+  const culprit = { span: OUTSIDE_SPANS, function: 'recount', file: 'src/jobs.ts', line: 7 } as Finding
+  const times = makeTimes({ busyWithOthersMs: 600, busyWith: new Map([[OUTSIDE_SPANS, 550]]) })
+  const [finding] = findWaitingFindings([times], [culprit])
+  assert.equal(finding?.severity, 'info')
+  assert.match(
+    finding.evidence.at(-1) ?? '',
+    /busy with others for 600 ms of it: 550 ms of that with work outside/
+  )
+  assert.match(finding.suggestion, /recount on src\/jobs\.ts:7/)
+  assert.deepEqual([finding.file, finding.line], [null, null])
+})
+
+test('a span that stands behind others for a small part of its time is slow for other reasons', () => {
+  const times = makeTimes({ busyWithOthersMs: 100, busyWith: new Map([[OUTSIDE_SPANS, 100]]) })
+  assert.deepEqual(findWaitingFindings([times]), [])
+})

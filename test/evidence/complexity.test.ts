@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { fitGrowth } from '../../src/evidence/complexity.ts'
+import { fitCpuGrowth, fitWaitGrowth } from '../../src/evidence/complexity.ts'
 import { buildSpanTree } from '../../src/evidence/span-tree.ts'
 import { makeSpan } from '../fixtures/spans.ts'
 
@@ -15,7 +15,7 @@ function fit(msOf: (size: number) => number, sizes = SIZES, noise: number[] = []
       attributes: { items: size, port: 8000 }
     })
   )
-  return fitGrowth(spans, buildSpanTree(spans))
+  return fitCpuGrowth(spans, buildSpanTree(spans))
 }
 
 describe('empirical complexity', () => {
@@ -38,11 +38,25 @@ describe('empirical complexity', () => {
       const parent = makeSpan({ name: 'stage', threadCpuMs: size / 10 + 500, attributes: { items: size } })
       return [parent, makeSpan({ name: 'child', parentSpanId: parent.spanId, threadCpuMs: 500 })]
     })
-    const growth = fitGrowth(
+    const growth = fitCpuGrowth(
       spans.filter(({ name }) => name === 'stage'),
       buildSpanTree(spans)
     )
     assert.ok(growth && Math.abs(growth.exponent - 1) < 0.01)
+  })
+
+  test('passes over one odd span in ten, and says how far off it is', () => {
+    const sizes = [...SIZES, ...SIZES.map((size) => size + 10)]
+    const growth = fit((n) => n ** 2 / 2000, sizes, [1, 1, 1, 1, 12])
+    assert.ok(growth && Math.abs(growth.exponent - 2) < 0.05)
+    assert.deepEqual([growth.slowest.size, Math.round(growth.slowest.ratio)], [1000, 12])
+  })
+
+  test('takes no price for a size', () => {
+    const spans = SIZES.map((size) =>
+      makeSpan({ name: 'stage', threadCpuMs: size, attributes: { price: size / 1000 + 0.0001 } })
+    )
+    assert.equal(fitCpuGrowth(spans, buildSpanTree(spans)), undefined)
   })
 
   const silences: [why: string, growth: ReturnType<typeof fit>][] = [
@@ -55,4 +69,40 @@ describe('empirical complexity', () => {
   for (const [why, growth] of silences) {
     test(`says nothing where ${why}`, () => assert.equal(growth, undefined))
   }
+})
+
+describe('the growth of waiting', () => {
+  const TOKENS = [1241, 1310, 1420, 1533, 1647, 1760, 1850]
+
+  /** @param factors on the times, one a size */
+  function fitWaits(sizes: number[], factors: number[] = []) {
+    const spans = sizes.map((tokens, i) =>
+      makeSpan({
+        name: 'call',
+        endMs: 1.5 * tokens * (factors[i] ?? 1),
+        attributes: { 'usage.tokens': tokens, tokens, attempt: 1 }
+      })
+    )
+    return fitWaitGrowth(spans, ({ startMs, endMs }) => endMs - startMs)
+  }
+
+  test('is linear over a narrow range of sizes, by the shorter of two names', () => {
+    const growth = fitWaits(TOKENS, [1.01, 0.99, 1, 1.02, 0.98, 1, 1])
+    assert.equal(growth?.attribute, 'tokens')
+    assert.ok(growth.low <= 1 && growth.high >= 1, JSON.stringify(growth))
+    assert.ok(growth.slowest.ratio < 1.1)
+    assert.equal(growth.slowest.size, 1850)
+  })
+
+  test('tells a span that takes twice what its size costs', () => {
+    const growth = fitWaits(TOKENS, [1, 1, 2])
+    assert.ok(growth && Math.abs(growth.exponent - 1) < 0.01)
+    assert.equal(growth.slowest.size, 1420)
+    assert.ok(Math.abs(growth.slowest.ratio - 2) < 0.05)
+  })
+
+  test('is not told where the time does not depend on the size', () => {
+    assert.equal(fitWaits(TOKENS, [1.5, 0.7, 1.2, 0.8, 1.3, 0.6, 1]), undefined)
+    assert.equal(fitWaits([1849, 1850, 1851, 1852, 1853]), undefined)
+  })
 })

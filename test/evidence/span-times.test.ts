@@ -37,7 +37,14 @@ test('splits the time of a span into its own, othersâ€™, idle, and its childrenâ
   assert.equal(times.busyWithOthersMs, 10)
   assert.ok(Math.abs(times.idleMs - 30) < 1, `${times.idleMs}`)
   assert.deepEqual(times.children, [
-    { name: 'call', kind: SpanKind.CLIENT, isStatement: false, perParent: 1, coveredMs: 30 }
+    {
+      name: 'call',
+      kind: SpanKind.CLIENT,
+      isStatement: false,
+      perParent: 1,
+      coveredMs: 30,
+      growth: undefined
+    }
   ])
 })
 
