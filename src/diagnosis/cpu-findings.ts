@@ -1,4 +1,5 @@
 /** Findings about CPU: which line of which function in which span costs how much per request. */
+import path from 'node:path'
 import { fitCpuGrowth, type Growth } from '../evidence/complexity.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { findHotFunctions, type HotFunction } from '../evidence/hot-functions.ts'
@@ -10,6 +11,8 @@ import { type Finding, round } from './finding.ts'
 import { describeGrowth, toComplexity } from './growth-text.ts'
 import { percent, suggestFix } from './suggestion.ts'
 import { MIN_BACKGROUND_SHARE, MIN_FAULT_SAMPLES, MIN_REPORTED_CPU_MS, OUTLIER_FACTOR } from './thresholds.ts'
+
+const EVIDENCE_DIR = path.resolve(import.meta.dirname, '../evidence') + path.sep
 
 interface Cost {
   msPerRequest: number
@@ -33,6 +36,8 @@ export function findCpuFindings(
   }
   return hotFunctions.flatMap((hot) => {
     const isOutside = hot.spanName === OUTSIDE_SPANS
+    // What a window does to watch is nothing to report of what it watches.
+    if (isOutside && hot.file?.startsWith(EVIDENCE_DIR)) return []
     const cost = isOutside ? costOutsideSpans(hot, tree, evidence) : costPerRequest(hot, tree, minCpuMs)
     if (cost.msPerRequest < MIN_REPORTED_CPU_MS || hot.samples < 2) return []
     const shareOfSpan = hot.costMs / (msBySpan.get(hot.spanName) ?? hot.costMs)
