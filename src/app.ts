@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import fastify, { type FastifyBaseLogger } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import { createAdmission } from './admission.ts'
 import type { Config } from './config.ts'
 import { CostLedger } from './costs/cost-ledger.ts'
 import type { Database } from './database/database.ts'
@@ -37,9 +38,6 @@ import { createServerSpanHook } from './telemetry/request-spans.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
 
 const BODY_LIMIT_BYTES = 64 * 1024
-/** How long a client may take to send its headers, and its whole request. */
-const HEADERS_TIMEOUT_MS = 10_000
-const REQUEST_TIMEOUT_MS = 30_000
 /** How often Node looks for those that took longer; every 30 s unless told. */
 const TIMEOUT_CHECK_MS = 1_000
 
@@ -67,8 +65,8 @@ export async function buildApp(config: Config, deps: AppDeps) {
     logController: new RequestLog(config.slowRequestMs, metrics.observeRequest),
     genReqId: () => randomUUID(),
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    requestTimeout: config.requestTimeoutMs,
+    http: { headersTimeout: config.headersTimeoutMs, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
     clientErrorHandler: answerMalformedRequest,
     // Its own answer has neither a code nor Retry-After; ours comes from the drain.
     return503OnClosing: false
@@ -81,17 +79,25 @@ export async function buildApp(config: Config, deps: AppDeps) {
   app.setErrorHandler(createErrorHandler(metrics.countError))
   const { countRequest } = deps.telemetry
   if (countRequest) app.addHook('onRequest', createServerSpanHook(countRequest))
+  const admission = createAdmission({
+    maxConcurrent: config.maxConcurrentQueries,
+    maxWaiting: config.maxWaitingQueries
+  })
   const drain = createDrain(app.server)
   app.decorate('drain', drain)
   app.addHook('preClose', async function stopTakingRequests() {
     drain.begin()
   })
-  app.addHook('onRequest', drain.refuseLate)
-  app.addHook('onRequest', createGuard(config, collectRoutes(app)))
+  const guard = createGuard(config, collectRoutes(app))
+  // One hook, since each becomes a span.
+  app.addHook('onRequest', async function admitRequest(request, reply) {
+    drain.refuseLate(request, reply)
+    guard(request, reply)
+  })
   await registerDocs(app, config.version)
 
   await app.register(healthRoutes, { config, ...deps })
-  await app.register(queryRoutes, { config, feedback, costs, metrics, ...deps })
+  await app.register(queryRoutes, { config, admission, feedback, costs, metrics, ...deps })
   await app.register(feedbackRoutes, { feedback })
   await app.register(faultRoutes, { faults: deps.faults })
   await app.register(diagnosisRoutes, { diagnostician: deps.diagnostician })

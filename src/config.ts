@@ -79,7 +79,14 @@ export const settingsSchema = z.object({
   CAPTURE_CONTENT: flag().prefault('false'),
   DIAGNOSIS_MIN_CPU_MS: decimal(0, 60_000).prefault('20'),
   SLOW_REQUEST_MS: wholeNumber(0, 3_600_000).prefault('3000'),
-  SQL_INDEX_ADVICE: oneOf('auto', 'on', 'on-request', 'off').default('auto')
+  SQL_INDEX_ADVICE: oneOf('auto', 'on', 'on-request', 'off').default('auto'),
+  MAX_CONCURRENT_QUERIES: wholeNumber(1, 10_000).prefault('64'),
+  MAX_WAITING_QUERIES: wholeNumber(0, 100_000).prefault('256'),
+  QUERY_TIMEOUT_MS: wholeNumber(1, 3_600_000).prefault('120000'),
+  HEADERS_TIMEOUT_MS: wholeNumber(1, 3_600_000).prefault('10000'),
+  REQUEST_TIMEOUT_MS: wholeNumber(1, 3_600_000).prefault('30000'),
+  SQL_TIMEOUT_MS: wholeNumber(1, 3_600_000).prefault('15000'),
+  MODEL_TIMEOUT_MS: wholeNumber(1, 3_600_000).prefault('60000')
 })
 type Settings = z.infer<typeof settingsSchema>
 type SettingName = keyof Settings
@@ -153,6 +160,11 @@ function findContradictions(settings: Settings, set: Environment): string[] {
   // dd-trace reads it by itself, and its profiler would silently not run.
   if (/^(false|0)$/i.test(set.DD_TRACE_ENABLED ?? '') && agentUrlOf(settings) !== undefined) {
     faults.push('DD_TRACE_ENABLED: an agent is set as well; for no tracing at all set TRACING_ENABLED=false')
+  }
+  if (settings.HEADERS_TIMEOUT_MS > settings.REQUEST_TIMEOUT_MS) {
+    faults.push(
+      'HEADERS_TIMEOUT_MS: must not exceed REQUEST_TIMEOUT_MS, which is for the headers and the body together'
+    )
   }
   return faults
 }
@@ -231,7 +243,14 @@ function toConfig(settings: Settings) {
     captureContent: settings.CAPTURE_CONTENT,
     diagnosisMinCpuMs: settings.DIAGNOSIS_MIN_CPU_MS,
     slowRequestMs: settings.SLOW_REQUEST_MS,
-    sqlIndexAdvice: sqlIndexAdviceOf(settings)
+    sqlIndexAdvice: sqlIndexAdviceOf(settings),
+    maxConcurrentQueries: settings.MAX_CONCURRENT_QUERIES,
+    maxWaitingQueries: settings.MAX_WAITING_QUERIES,
+    queryTimeoutMs: settings.QUERY_TIMEOUT_MS,
+    headersTimeoutMs: settings.HEADERS_TIMEOUT_MS,
+    requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
+    sqlTimeoutMs: settings.SQL_TIMEOUT_MS,
+    modelTimeoutMs: settings.MODEL_TIMEOUT_MS
   }
 }
 export type Config = ReturnType<typeof toConfig>

@@ -22,8 +22,8 @@ export interface Drain {
   readonly signal: AbortSignal
   /** From now on nothing new is taken. */
   begin(): void
-  /** Hook: refuses what comes after `begin`, but for health checks. */
-  refuseLate(request: FastifyRequest, reply: FastifyReply): Promise<void>
+  /** @throws HttpError 503 for what comes after `begin`, but for health checks */
+  refuseLate(request: FastifyRequest, reply: FastifyReply): void
   /**
    * Waits until what came before `begin` is answered, `graceMs` at most.
    * @returns how many requests are not
@@ -57,7 +57,7 @@ export function createDrain(server: Server): Drain {
     connections += 1
   })
 
-  async function refuseLate(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  function refuseLate(request: FastifyRequest, reply: FastifyReply): void {
     if (!signal.aborted) return
     reply.header('connection', 'close')
     if (!request.routeOptions.config.anyHost) throw new HttpError(503, 'CLOSING', 'The service is closing.')

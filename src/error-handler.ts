@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { CALLER_GONE, HttpError, retryAfterS, toErrorBody } from './errors.ts'
+import { HttpError, retryAfterS, toErrorBody } from './errors.ts'
 import { getCurrentTrace, getServerSpan } from './telemetry/server-span.ts'
 import { recordError } from './telemetry/traced.ts'
 
@@ -13,7 +13,7 @@ export function createErrorHandler(countError: (code: string) => void) {
     const body = toErrorBody(error, traceId ? `trace_id ${traceId}` : `reqId ${request.id}`)
     countError(body.code)
     const span = getServerSpan()
-    if (span && (body.statusCode >= 500 || body.statusCode === CALLER_GONE)) recordError(span, error)
+    if (span && body.statusCode >= 500) recordError(span, error)
     if (error instanceof HttpError) request.log.info({ code: body.code }, error.message)
     else if (body.statusCode >= 500) request.log.error({ err: error }, 'request failed')
     else request.log.info({ code: body.code }, body.message)

@@ -20,7 +20,6 @@ import { closeOnSignals, exitOnCrash } from './process-end.ts'
 import { readGauges } from './telemetry/gauges.ts'
 import { config, logger, telemetry } from './telemetry/start.ts'
 
-const MODEL_TIMEOUT_MS = 60_000
 type App = Awaited<ReturnType<typeof buildApp>>
 
 async function openModel() {
@@ -35,7 +34,7 @@ async function openModel() {
     baseUrl: config.openaiBaseUrl ?? simulated?.baseUrl ?? '',
     apiKey: config.openaiApiKey?.reveal(),
     model: config.model,
-    timeoutMs: MODEL_TIMEOUT_MS
+    timeoutMs: config.modelTimeoutMs
   })
   return { client, close: async () => simulated?.close() }
 }
@@ -65,7 +64,12 @@ async function main(): Promise<void> {
   exitOnCrash(logger, telemetry)
   const progress = createProgress(process.stderr)
   const [database, model] = await Promise.all([
-    openDatabase({ databaseUrl: config.databaseUrl?.reveal(), onProgress: progress.show, logger }),
+    openDatabase({
+      databaseUrl: config.databaseUrl?.reveal(),
+      onProgress: progress.show,
+      logger,
+      queryTimeoutMs: config.sqlTimeoutMs
+    }),
     openModel()
   ])
   const faults = createFaultRegistry(config.faults)

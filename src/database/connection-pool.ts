@@ -1,6 +1,7 @@
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { context, ROOT_CONTEXT } from '@opentelemetry/api'
 import pg from 'pg'
+import { untilAborted } from '../until-aborted.ts'
 import type { DatabaseLogger } from './database.ts'
 import { DatabaseUnavailableError } from './errors.ts'
 import { needsPlanSwitch, switchPlans } from './plan-notices.ts'
@@ -29,10 +30,19 @@ ImpatientClient.prototype.connect = function connectOutsideRequests(this: pg.Cli
 /** pg's pool with one kind of error for "the database is not there", and a health check that never throws. */
 export class ConnectionPool {
   readonly #pool: pg.Pool
+  readonly #cancelsStatements: boolean
   #answered = 0
   #ping: Promise<boolean> | undefined
 
-  constructor(config: pg.PoolConfig, logger?: DatabaseLogger) {
+  /** @param options.cancelsStatements the server can be told to end a statement that nobody waits for any more */
+  constructor(
+    config: pg.PoolConfig,
+    {
+      logger,
+      cancelsStatements = false
+    }: { logger?: DatabaseLogger | undefined; cancelsStatements?: boolean }
+  ) {
+    this.#cancelsStatements = cancelsStatements
     this.#pool = new pg.Pool({ ...config, Client: ImpatientClient })
     // An 'error' event nobody listens to would end the process when the server closes an idle connection.
     this.#pool.on('error', function noteIdleConnectionLost(error) {
@@ -40,26 +50,40 @@ export class ConnectionPool {
     })
   }
 
-  /** See Database.withClient. A connection that broke or timed out is not used again. */
-  async withClient<T>(fn: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#connect()
+  /** See Database.withClient. A connection that broke, timed out or was left is not used again. */
+  async withClient<T>(fn: (client: pg.PoolClient) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const client = await this.#connect(signal)
     let lost: DatabaseUnavailableError | undefined
     function noteLost(error: Error): void {
       lost = toUnavailable(error)
     }
+    const leave = () => this.#leave(client)
     client.on('error', noteLost)
+    signal?.addEventListener('abort', leave, { once: true })
     try {
       if (needsPlanSwitch(client)) await switchPlans(client)
       const result = await fn(client)
       this.#answered++
       return result
     } catch (error) {
+      if (signal?.aborted) throw signal.reason
       if (isUnavailable(error)) lost ??= toUnavailable(error)
       throw lost ?? error
     } finally {
       client.off('error', noteLost)
-      client.release(lost)
+      signal?.removeEventListener('abort', leave)
+      client.release(lost ?? signal?.aborted)
     }
+  }
+
+  /** Closes the connection under the statement that runs on it. The server would run that to its end all the same. */
+  #leave(client: pg.PoolClient): void {
+    const { processID } = client as pg.PoolClient & { processID?: number }
+    void client.end().catch(() => {})
+    if (!this.#cancelsStatements) return
+    context.with(ROOT_CONTEXT, () => {
+      void this.#pool.query('SELECT pg_cancel_backend($1)', [processID]).catch(() => {})
+    })
   }
 
   /**
@@ -77,11 +101,17 @@ export class ConnectionPool {
     await Promise.race([this.#pool.end(), setTimeout(graceMs, undefined, { ref: false })])
   }
 
-  async #connect(): Promise<pg.PoolClient> {
+  async #connect(signal: AbortSignal | undefined): Promise<pg.PoolClient> {
+    const connecting = this.#pool.connect()
     try {
-      return await this.#pool.connect()
+      return await untilAborted(connecting, signal)
     } catch (error) {
-      throw toUnavailable(error as Error)
+      if (!signal?.aborted) throw toUnavailable(error as Error)
+      connecting.then(
+        (client) => client.release(),
+        () => {}
+      )
+      throw signal.reason
     }
   }
 

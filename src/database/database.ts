@@ -16,8 +16,9 @@ export interface Database {
    * Runs fn with one connection of the pool, released whatever happens. Stages call client.query() themselves,
    * synchronously from their own function, so that a stack taken when the SQL span starts names the stage's line.
    * Rejects with a DatabaseUnavailableError when there is no connection, it breaks, or a statement takes too long.
+   * When `signal` aborts it rejects with its reason: a wait for a connection ends, and a running statement is left.
    */
-  withClient<T>(fn: (client: PoolClient) => Promise<T>): Promise<T>
+  withClient<T>(fn: (client: PoolClient) => Promise<T>, signal?: AbortSignal): Promise<T>
   /** True when a trivial statement answers within timeoutMs. Never throws. */
   isHealthy(timeoutMs: number): Promise<boolean>
   /** Ends connections and, if it is ours, the server. Safe to call more than once. */

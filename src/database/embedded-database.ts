@@ -65,11 +65,11 @@ export class EmbeddedDatabase implements Database {
     })
   }
 
-  async withClient<T>(fn: (client: PoolClient) => Promise<T>): Promise<T> {
+  async withClient<T>(fn: (client: PoolClient) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const pool = this.#pool
     if (!pool) throw new DatabaseUnavailableError('connection', 'The embedded PostgreSQL is starting again')
     try {
-      return await pool.withClient(fn)
+      return await pool.withClient(fn, signal)
     } catch (error) {
       const isHung = error instanceof DatabaseUnavailableError && error.reason === 'timeout'
       // It serves one statement at a time and cannot cancel one: only a new process answers again.
@@ -122,7 +122,7 @@ export class EmbeddedDatabase implements Database {
         idleTimeoutMillis: 0,
         query_timeout: queryTimeoutMs
       },
-      logger
+      { logger }
     )
   }
 }

@@ -27,12 +27,12 @@ export async function openPostgresDatabase(databaseUrl: string, options: Databas
       statement_timeout: queryTimeoutMs,
       query_timeout: queryTimeoutMs + SILENCE_MS
     },
-    logger
+    { logger, cancelsStatements: true }
   )
   let closing: Promise<void> | undefined
   return {
     engine: 'postgresql',
-    withClient: (fn) => pool.withClient(fn),
+    withClient: (fn, signal) => pool.withClient(fn, signal),
     isHealthy: (timeoutMs) => pool.isHealthy(timeoutMs),
     close: () => {
       closing ??= pool.end(CLOSE_GRACE_MS)

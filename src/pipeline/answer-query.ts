@@ -39,7 +39,7 @@ export async function answerQuery(query: string, caller: Caller, deps: PipelineD
     'rag.retrieve',
     ['n-plus-one-queries', 'missing-index'],
     async function retrieveStage(span) {
-      const chunks = await retrieve(database, query, faults)
+      const chunks = await retrieve(database, query, faults, signal)
       span.setAttributes({ 'rag.documents': countDocuments(chunks), 'rag.candidates': chunks.length })
       return chunks
     }

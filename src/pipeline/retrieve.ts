@@ -61,13 +61,14 @@ type ChunkRow = Pick<Chunk, 'id' | 'position' | 'text'>
 export function retrieve(
   database: Database,
   query: string,
-  faults: Pick<FaultSwitches, 'n-plus-one-queries' | 'missing-index'>
+  faults: Pick<FaultSwitches, 'n-plus-one-queries' | 'missing-index'>,
+  signal?: AbortSignal
 ): Promise<Chunk[]> {
   // PostgreSQL refuses a text with a NUL in it, and a caller's JSON may hold one.
   const text = query.replaceAll('\0', ' ')
   const table = faults['missing-index'] ? CHUNKS : INDEXED_CHUNKS
   const retrieveWith = faults['n-plus-one-queries'] ? retrieveOneByOne : retrieveByJoin
-  return database.withClient((client) => retrieveWith(client, text, table))
+  return database.withClient((client) => retrieveWith(client, text, table), signal)
 }
 
 /** One round trip for the documents, then one more for each of them, one after another. */

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Span } from '@opentelemetry/api'
 import type { FaultName, FaultSwitches } from '../faults.ts'
 import { traced } from '../telemetry/traced.ts'
@@ -27,7 +28,10 @@ export function createStageRunner(
   const times: StageTime[] = []
   const attributes = callerAttributes(query, caller)
 
-  function run<T>(name: string, faultNames: readonly FaultName[], fn: (span: Span) => T | Promise<T>) {
+  async function run<T>(name: string, faultNames: readonly FaultName[], fn: (span: Span) => T | Promise<T>) {
+    // After a long computation the caller's leaving lies unread: noticed in one turn, told in the next.
+    await nextTurn()
+    await nextTurn()
     return traced(name, attributes, async function runStage(span): Promise<T> {
       signal?.throwIfAborted()
       recordFaults(span, faults, faultNames)

@@ -16,7 +16,7 @@ declare module 'fastify' {
 type GuardConfig = Pick<Config, 'allowedHosts' | 'guardedRoutesOpen' | 'adminToken'>
 
 /**
- * Makes the one onRequest hook; it throws an HttpError for a request that may not come in.
+ * Makes the check of the onRequest hook; it throws an HttpError for a request that may not come in.
  * @param refuseUnknownRoute asked here, since a 404 handler would read (and find fault with) the body first
  */
 export function createGuard(
@@ -25,7 +25,7 @@ export function createGuard(
 ) {
   const tokenDigest = adminToken && digest(adminToken.reveal())
 
-  async function admitRequest(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  function guard(request: FastifyRequest, reply: FastifyReply): void {
     const { guarded = false, anyHost = false } = request.routeOptions.config
     if (!anyHost) refuseForeignHost(request)
     refuseUnknownRoute(request, reply)
@@ -62,7 +62,7 @@ export function createGuard(
     )
   }
 
-  return admitRequest
+  return guard
 }
 
 /** Another site's page must not use the visitor's browser to reach a service on the visitor's own machine. */

@@ -1,10 +1,9 @@
-import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import type { Admission } from '../admission.ts'
 import type { Config } from '../config.ts'
 import type { CostLedger } from '../costs/cost-ledger.ts'
 import type { Database } from '../database/database.ts'
-import { HttpError } from '../errors.ts'
 import type { FaultRegistry } from '../faults.ts'
 import type { FeedbackBook } from '../feedback/feedback-book.ts'
 import type { Metrics } from '../metrics/metrics.ts'
@@ -13,6 +12,7 @@ import { answerQuery } from '../pipeline/answer-query.ts'
 import { callerAttributes } from '../pipeline/span-facts.ts'
 import { getCurrentTrace, getServerSpan } from '../telemetry/server-span.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import { createDeadline } from './deadline.ts'
 
 const MAX_QUERY_CHARACTERS = 1000
 const MAX_ID_CHARACTERS = 128
@@ -64,6 +64,7 @@ const answerSchema = z.object({
 
 export interface QueryDeps {
   config: Config
+  admission: Admission
   database: Database
   model: ModelClient
   faults: FaultRegistry
@@ -75,7 +76,7 @@ export interface QueryDeps {
 
 export const queryRoutes: FastifyPluginAsyncZod<QueryDeps> = async (
   app,
-  { config, database, model, faults, telemetry, feedback, costs, metrics }
+  { config, admission, database, model, faults, telemetry, feedback, costs, metrics }
 ) => {
   app.post(
     '/query',
@@ -94,15 +95,19 @@ export const queryRoutes: FastifyPluginAsyncZod<QueryDeps> = async (
         tenantId: request.headers['x-tenant-id']
       }
       getServerSpan()?.setAttributes(callerAttributes(query, caller))
-      const answer = await answerQuery(query, caller, {
-        database,
-        model,
-        prices: config.modelPrices,
-        faults: faults.snapshot(),
-        captureContent: config.captureContent,
-        latencyScale: config.simulatedLatencyScale,
-        signal: abortWhenCallerLeaves(reply)
-      })
+      const signal = createDeadline(reply, config.queryTimeoutMs)
+      const switches = faults.snapshot()
+      const answer = await admission.run(signal, () =>
+        answerQuery(query, caller, {
+          database,
+          model,
+          prices: config.modelPrices,
+          faults: switches,
+          captureContent: config.captureContent,
+          latencyScale: config.simulatedLatencyScale,
+          signal
+        })
+      )
       const trace = getCurrentTrace()
       const traceId = trace?.traceId ?? request.id
       costs.add(answer.usage, caller.tenantId)
@@ -117,15 +122,4 @@ export const queryRoutes: FastifyPluginAsyncZod<QueryDeps> = async (
       }
     }
   )
-}
-
-/** Fastify's own `request.signal` aborts as soon as the body is read (seen in 5.12.8). */
-function abortWhenCallerLeaves(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController()
-  reply.raw.once('close', function abortUnfinished() {
-    if (reply.raw.writableFinished) return
-    // 499 is nginx's status for a caller that did not wait for the answer.
-    controller.abort(new HttpError(499, 'CLIENT_CLOSED_REQUEST', 'The caller closed the connection.'))
-  })
-  return controller.signal
 }

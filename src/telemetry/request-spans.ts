@@ -32,12 +32,10 @@ import {
   ATTR_USER_AGENT_ORIGINAL
 } from '@opentelemetry/semantic-conventions'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { CALLER_GONE } from '../errors.ts'
 import { FORCED_ATTRIBUTE } from './sampler.ts'
 
 const tracer = trace.getTracer('span-to-line')
-
-/** nginx's status for a caller that did not wait for the answer. */
-const CLIENT_CLOSED_REQUEST = 499
 
 const untracedPaths =
   /^\/(?:$|(?:health|metrics|docs|openapi\.json|debug|diagnosis|page|favicon\.ico)(?:\/|$))/
@@ -105,7 +103,7 @@ function describeRequest(request: FastifyRequest, path: string, query: string | 
 
 function describeResponse(span: Span, { raw }: FastifyReply): void {
   if (!span.isRecording()) return
-  const statusCode = raw.writableFinished ? raw.statusCode : CLIENT_CLOSED_REQUEST
+  const statusCode = raw.writableFinished ? raw.statusCode : CALLER_GONE
   span.setAttribute(ATTR_HTTP_RESPONSE_STATUS_CODE, statusCode)
   if (statusCode < 500) return
   span.setAttribute(ATTR_ERROR_TYPE, String(statusCode))

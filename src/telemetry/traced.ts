@@ -1,4 +1,4 @@
-import { type Attributes, type Span, SpanStatusCode, trace } from '@opentelemetry/api'
+import { type Attributes, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { noteSpanGrowth, readAllocatedBytes } from '../evidence/span-growth.ts'
 
 const tracer = trace.getTracer('span-to-line')
@@ -7,13 +7,18 @@ const tracer = trace.getTracer('span-to-line')
  * Runs `fn` inside a new active span and returns what it returns. The span ends when `fn` returns, or when the
  * promise it returned settles. What `fn` throws is recorded on the span with ERROR status and thrown on.
  */
-export function traced<T>(name: string, attributes: Attributes, fn: (span: Span) => T): T {
+export function traced<T>(
+  name: string,
+  attributes: Attributes,
+  fn: (span: Span) => T,
+  kind: SpanKind = SpanKind.INTERNAL
+): T {
   const startBytes = readAllocatedBytes()
   function end(span: Span): void {
     noteSpanGrowth(name, startBytes)
     span.end()
   }
-  return tracer.startActiveSpan(name, { attributes }, function runInSpan(span): T {
+  return tracer.startActiveSpan(name, { attributes, kind }, function runInSpan(span): T {
     try {
       const result = fn(span)
       if (result instanceof Promise) return endWhenSettled(span, result, end) as T

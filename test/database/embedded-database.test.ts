@@ -5,6 +5,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { dumpCacheKey } from '../../src/database/dump-cache.ts'
 import { type EmbeddedDatabase, openEmbeddedDatabase } from '../../src/database/embedded-database.ts'
@@ -97,6 +98,22 @@ test('a statement that does not end is given up, and the database comes back', a
   )
   await until('healthy again', () => database.isHealthy(100))
   assert.ok((await retrieve(database, QUERY, fixed)).length > 0)
+})
+
+test('whoever leaves in the midst of a statement, or waiting for one, keeps nobody from an answer', async () => {
+  const { serverPid } = database
+  const left = new Error('left')
+  const leaver = new AbortController()
+  const line = Array.from({ length: 10 }, () =>
+    assert.rejects(retrieve(database, QUERY, oneByOne, leaver.signal), left)
+  )
+  const stayed = retrieve(database, QUERY, fixed)
+  await setTimeout(20)
+  leaver.abort(left)
+  await Promise.all(line)
+  assert.ok((await stayed).length > 0)
+  assert.ok((await retrieve(database, QUERY, fixed)).length > 0)
+  assert.equal(database.serverPid, serverPid)
 })
 
 test('a wrong statement is its caller’s own error and costs no connection', async () => {

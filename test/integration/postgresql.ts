@@ -85,6 +85,21 @@ suite('trouble', () => {
     assert.ok((await retrieve(database, QUERY, fixed)).length > 0)
   })
 
+  test('a statement whose caller leaves is cancelled in the server', async (t) => {
+    const database = await openForTest(t)
+    const countSleepers = () => run("SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'")
+    const leaver = new AbortController()
+    const left = assert.rejects(
+      database.withClient((client) => client.query('SELECT pg_sleep(60)'), leaver.signal),
+      { message: 'left' }
+    )
+    await until('it runs', async () => (await countSleepers()).length === 1)
+    leaver.abort(new Error('left'))
+    await left
+    await until('it has ended', async () => (await countSleepers()).length === 0)
+    assert.ok((await retrieve(database, QUERY, fixed)).length > 0)
+  })
+
   test('connections the server closes, idle or in use, are replaced', async (t) => {
     const database = await openForTest(t)
     const others = "pid <> pg_backend_pid() AND application_name = 'compliance-copilot-rag'"
