@@ -6,12 +6,12 @@ import { createProgress, formatBanner } from './banner.ts'
 import { isLoopback } from './config.ts'
 import { openDatabase } from './database/database.ts'
 import { createIndexAdvisor } from './database/index-advisor.ts'
-import { findMemoryFindings } from './diagnosis/memory-findings.ts'
+import { findMemoryFindings, type MemoryEvidence } from './diagnosis/memory-findings.ts'
 import { createDiagnostician } from './diagnosis/run-diagnosis.ts'
-import { startHeapWatch } from './evidence/heap-watch.ts'
+import { type HeapWatch, startHeapWatch } from './evidence/heap-watch.ts'
 import { createSourceTree } from './evidence/source-tree.ts'
 import { createFaultRegistry } from './faults.ts'
-import { createLeakChecker } from './leak-check/leak-checker.ts'
+import { createLeakChecker, type LeakChecker } from './leak-check/leak-checker.ts'
 import { createModelClient } from './model/client.ts'
 import { startSimulatedModel } from './model/simulator.ts'
 import { PLUMBING, ROOT_DIR } from './own-sources.ts'
@@ -60,6 +60,16 @@ function explainListenError({ code, message }: NodeJS.ErrnoException): string {
   return `Cannot listen on HOST=${config.host}, PORT=${config.port}: ${message}`
 }
 
+function collectMemoryEvidence(heapWatch: HeapWatch, leakChecker: LeakChecker): MemoryEvidence {
+  const hours = Math.min(process.uptime() / 3600, 1)
+  const { report } = leakChecker.last ?? {}
+  return {
+    growth: heapWatch.report().growth,
+    requestsPerHour: telemetry.requestCount.lastHour(Date.now()) / hours,
+    leak: report?.verdict === 'leak' ? report : undefined
+  }
+}
+
 async function main(): Promise<void> {
   exitOnCrash(logger, telemetry)
   const progress = createProgress(process.stderr)
@@ -74,6 +84,7 @@ async function main(): Promise<void> {
   ])
   const faults = createFaultRegistry(config.faults)
   const heapWatch = startHeapWatch(measureBoundedCacheBytes)
+  const leakChecker = createLeakChecker({ database, faults })
   telemetry.datadog?.reportGauges(() => readGauges(heapWatch, telemetry))
   const indexAdvisor = createIndexAdvisor(database, config.sqlIndexAdvice)
   const app = await buildApp(config, {
@@ -83,13 +94,13 @@ async function main(): Promise<void> {
     model: model.client,
     faults,
     heapWatch,
-    leakChecker: createLeakChecker({ database, faults }),
+    leakChecker,
     sources: createSourceTree(ROOT_DIR, PLUMBING),
     indexAdvisor,
     diagnostician: config.tracingEnabled
       ? createDiagnostician(
           { rootDir: ROOT_DIR, plumbing: PLUMBING, minCpuMs: config.diagnosisMinCpuMs },
-          () => findMemoryFindings(heapWatch.report()),
+          () => findMemoryFindings(collectMemoryEvidence(heapWatch, leakChecker)),
           indexAdvisor
         )
       : undefined

@@ -11,6 +11,8 @@ export interface GrowthRate {
   high: number | null
   /** Whether there are enough points, over enough time, to act on. */
   reliable: boolean
+  /** The time between the first point and the last. */
+  spanMs: number
 }
 
 const HOUR_MS = 3_600_000
@@ -26,7 +28,7 @@ const Z_95 = 1.96
  */
 export function estimateGrowthRate(points: readonly TimedBytes[]): GrowthRate {
   const slopes = pairwiseSlopes(points).sort((a, b) => a - b)
-  if (slopes.length === 0) return { estimate: null, low: null, high: null, reliable: false }
+  if (slopes.length === 0) return { estimate: null, low: null, high: null, reliable: false, spanMs: 0 }
   const n = points.length
   const margin = Z_95 * Math.sqrt((n * (n - 1) * (2 * n + 5)) / 18)
   const spanMs = (points.at(-1)?.atMs ?? 0) - (points[0]?.atMs ?? 0)
@@ -34,8 +36,20 @@ export function estimateGrowthRate(points: readonly TimedBytes[]): GrowthRate {
     estimate: quantile(slopes, (slopes.length - 1) / 2),
     low: quantile(slopes, (slopes.length - margin) / 2 - 1),
     high: quantile(slopes, (slopes.length + margin) / 2),
-    reliable: n >= MIN_POINTS && spanMs >= MIN_SPAN_MS
+    reliable: n >= MIN_POINTS && spanMs >= MIN_SPAN_MS,
+    spanMs
   }
+}
+
+/** The practical's own threshold for a sustained growth. */
+const MAX_BYTES_PER_HOUR = 10 * 2 ** 20
+/** So much fills up by itself in a young process: code that gets compiled, rings of recent requests. */
+const MIN_GROWN_BYTES = 2 * 2 ** 20
+
+/** @returns whether memory grows for certain: the whole interval lies above 10 MB an hour, and it adds up to 2 MB */
+export function isSustained({ low, reliable, spanMs }: GrowthRate): boolean {
+  if (!reliable || low === null) return false
+  return low > MAX_BYTES_PER_HOUR && (low * spanMs) / HOUR_MS >= MIN_GROWN_BYTES
 }
 
 function pairwiseSlopes(points: readonly TimedBytes[]): number[] {

@@ -3,13 +3,18 @@ import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf
 import process from 'node:process'
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { estimateGrowthRate, type GrowthRate, type TimedBytes } from './growth-rate.ts'
+import { estimateGrowthRate, type GrowthRate, isSustained, type TimedBytes } from './growth-rate.ts'
 
 /** Under load full collections come many times a second; so many points would say no more. */
-const POINT_EVERY_MS = 5_000
+const POINT_EVERY_MS = 10_000
 const MAX_POINTS = 120
+/** What starts to leak after hours is to show before the window has forgotten the hours. */
+const RECENT_POINTS = 15
+/** Until then what the start left is collected, and what every request needs is loaded. */
+const SETTLED_AFTER_MS = 40_000
 /** At rest none comes by itself. Ten of these points are there after two minutes; one costs some 20 ms. */
-const FORCE_AFTER_MS = 12_000
+const FORCE_AFTER_MS = 11_000
+const CHECK_EVERY_MS = 1000
 
 const KINDS = {
   [constants.NODE_PERFORMANCE_GC_MINOR]: 'minor',
@@ -53,7 +58,9 @@ export interface HeapWatch {
  */
 export function startHeapWatch(readBoundedBytes: () => number = () => 0): HeapWatch {
   const collections = { minor: none(), major: none(), incremental: none(), weak_callbacks: none() }
+  const startedAtMs = Date.now()
   let points: TimedBytes[] = []
+  let lastFloorAtMs = 0
   let floorBytes: number | null = null
   let peakBytes = 0
   let baselineBytes = Number.POSITIVE_INFINITY
@@ -65,10 +72,11 @@ export function startHeapWatch(readBoundedBytes: () => number = () => 0): HeapWa
     return heapUsed
   }
 
-  function notePoint(): void {
+  function noteFloor(): void {
     floorBytes = readHeapUsed()
     const atMs = Date.now()
-    if (atMs - (points.at(-1)?.atMs ?? 0) < POINT_EVERY_MS) return
+    lastFloorAtMs = atMs
+    if (atMs - startedAtMs < SETTLED_AFTER_MS || atMs - (points.at(-1)?.atMs ?? 0) < POINT_EVERY_MS) return
     points = [...points, { atMs, bytes: floorBytes - readBoundedBytes() }].slice(-MAX_POINTS)
   }
 
@@ -78,7 +86,7 @@ export function startHeapWatch(readBoundedBytes: () => number = () => 0): HeapWa
     collections[kind].count += 1
     collections[kind].totalPauseMs += duration
     collections[kind].longestPauseMs = Math.max(collections[kind].longestPauseMs, duration)
-    if (kind === 'major') notePoint()
+    if (kind === 'major') noteFloor()
   }
 
   const observer = new PerformanceObserver(function onCollections(list) {
@@ -87,8 +95,9 @@ export function startHeapWatch(readBoundedBytes: () => number = () => 0): HeapWa
   observer.observe({ entryTypes: ['gc'] })
   const collect = exposeCollector()
   const timer = setInterval(function forceWhenNoneCame() {
-    if (Date.now() - (points.at(-1)?.atMs ?? 0) >= FORCE_AFTER_MS) collect()
-  }, POINT_EVERY_MS / 2).unref()
+    // Noted at once: what comes after it is garbage again.
+    if (Date.now() - lastFloorAtMs >= FORCE_AFTER_MS) void collect().then(noteFloor)
+  }, CHECK_EVERY_MS).unref()
   readHeapUsed()
 
   return {
@@ -100,7 +109,7 @@ export function startHeapWatch(readBoundedBytes: () => number = () => 0): HeapWa
         peakBytes,
         baselineBytes,
         floorBytes,
-        growth: estimateGrowthRate(points),
+        growth: estimateGrowth(points),
         heapLimitBytes: getHeapStatistics().heap_size_limit,
         externalBytes: external,
         arrayBuffersBytes: arrayBuffers,
@@ -115,13 +124,19 @@ export function startHeapWatch(readBoundedBytes: () => number = () => 0): HeapWa
   }
 }
 
+/** Of all points, unless the last few show for certain what the others still hide. */
+function estimateGrowth(points: readonly TimedBytes[]): GrowthRate {
+  const recent = estimateGrowthRate(points.slice(-RECENT_POINTS))
+  return isSustained(recent) ? recent : estimateGrowthRate(points)
+}
+
 function none(): Collections {
   return { count: 0, totalPauseMs: 0, longestPauseMs: 0 }
 }
 
 /** A garbage collection on demand, without the flag on the command line. */
-function exposeCollector(): () => void {
+function exposeCollector(): () => Promise<void> {
   setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as (options: { type: 'major'; execution: 'async' }) => void
+  const gc = runInNewContext('gc') as (options: { type: 'major'; execution: 'async' }) => Promise<void>
   return () => gc({ type: 'major', execution: 'async' })
 }

@@ -1,10 +1,9 @@
 /** What about the process' memory needs somebody's attention, in words. */
+import { isSustained } from './growth-rate.ts'
 import type { HeapReport } from './heap-watch.ts'
 import { BYTES_PER_MB } from './memory/megabytes.ts'
 import type { SpanGrowth } from './span-growth.ts'
 
-/** The practical's own threshold for a sustained growth. */
-export const MAX_GROWTH_MB_PER_HOUR = 10
 /** V8 collects ever more often from here on, and ends the process at the limit. */
 const MAX_SHARE_OF_LIMIT = 0.85
 
@@ -21,9 +20,9 @@ export function listMemoryAlerts(
       `heap and external memory rose by ${megabytes(bytes)} MB within one ${span} span, ` +
       `at ${new Date(atMs).toISOString()}`
   )
-  if (growth.reliable && growth.low !== null && growth.low > MAX_GROWTH_MB_PER_HOUR * BYTES_PER_MB) {
+  if (isSustained(growth)) {
     alerts.push(
-      `the heap grows by at least ${megabytes(growth.low)} MB an hour: ` +
+      `the heap grows by at least ${megabytes(growth.low ?? 0)} MB an hour: ` +
         'POST /memory/leak-check names what keeps it'
     )
   }

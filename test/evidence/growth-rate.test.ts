@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { estimateGrowthRate } from '../../src/evidence/growth-rate.ts'
+import { estimateGrowthRate, isSustained } from '../../src/evidence/growth-rate.ts'
 
 const MB = 2 ** 20
 
@@ -36,8 +36,31 @@ test('100 MB an hour is certain after two minutes of noise', () => {
 })
 
 test('too few points, or too short a time, are not reliable', () => {
-  assert.deepEqual(estimateGrowthRate([]), { estimate: null, low: null, high: null, reliable: false })
+  assert.deepEqual(estimateGrowthRate([]), {
+    estimate: null,
+    low: null,
+    high: null,
+    reliable: false,
+    spanMs: 0
+  })
   assert.equal(estimateGrowthRate(line(1, 36)).estimate, null)
   assert.equal(estimateGrowthRate(line(9, 36)).reliable, false)
   assert.equal(estimateGrowthRate(line(12, 36)).reliable, false)
+})
+
+test('a sustained growth is certain, fast enough, and adds up', () => {
+  const noise = [0, 3e5, 1e5, 2e5, 5e4]
+  assert.equal(isSustained(estimateGrowthRate(line(14, 100, noise))), true)
+  assert.equal(isSustained(estimateGrowthRate(line(120, 20, noise))), true)
+  assert.equal(isSustained(estimateGrowthRate(line(14, 30))), false, 'a megabyte in two minutes')
+  assert.equal(isSustained(estimateGrowthRate(line(120, 5, noise))), false, '5 MB an hour')
+  assert.equal(isSustained(estimateGrowthRate(line(120, 0, [0, 3e6, 1e6, 2e6, 5e5]))), false, 'noise')
+})
+
+test('what fills up and then stays is no sustained growth', () => {
+  const points = line(20, 0, [0, 2e5, 1e5]).map((point, i) => ({
+    ...point,
+    bytes: point.bytes + Math.min(i, 6) * 5e5
+  }))
+  assert.equal(isSustained(estimateGrowthRate(points)), false)
 })

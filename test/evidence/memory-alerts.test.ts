@@ -6,7 +6,7 @@ import { traced } from '../../src/telemetry/traced.ts'
 
 const MB = 2 ** 20
 const quiet = {
-  growth: { estimate: 2 * MB, low: 1 * MB, high: 3 * MB, reliable: true },
+  growth: { estimate: 2 * MB, low: 1 * MB, high: 3 * MB, reliable: true, spanMs: 600_000 },
   currentBytes: 80 * MB,
   heapLimitBytes: 100 * MB
 }
@@ -16,7 +16,7 @@ test('a heap that is neither full nor growing raises none', () => {
 })
 
 test('a growth is one only where all of its interval is', () => {
-  const growth = { estimate: 100 * MB, low: 80 * MB, high: 120 * MB, reliable: true }
+  const growth = { estimate: 100 * MB, low: 80 * MB, high: 120 * MB, reliable: true, spanMs: 600_000 }
   assert.match(listMemoryAlerts({ ...quiet, growth }, [])[0] ?? '', /at least 80 MB an hour/)
   for (const uncertain of [{ low: 9 * MB }, { reliable: false }]) {
     assert.deepEqual(listMemoryAlerts({ ...quiet, growth: { ...growth, ...uncertain } }, []), [])
