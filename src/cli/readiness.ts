@@ -3,6 +3,7 @@ import { loadConfig } from '../config.ts'
 import { readOptions, readUrl, runCommand } from './command.ts'
 import { DATADOG_CHECKS } from './readiness-datadog.ts'
 import { JAEGER_CHECKS } from './readiness-jaeger.ts'
+import { METRICS_CHECKS } from './readiness-metrics.ts'
 import { type Check, type Outcome, openSubject, SERVICE_CHECKS } from './readiness-service.ts'
 import { findService } from './service.ts'
 
@@ -39,7 +40,7 @@ async function main(): Promise<number> {
   )
   const subject = await openSubject(url, config, values.token)
   const results: Result[] = []
-  for (const check of [...SERVICE_CHECKS, ...JAEGER_CHECKS, ...DATADOG_CHECKS]) {
+  for (const check of [...SERVICE_CHECKS, ...METRICS_CHECKS, ...JAEGER_CHECKS, ...DATADOG_CHECKS]) {
     results.push({ name: check.name, ...(await run(check, subject)) })
   }
   const counts = countByStatus(results)

@@ -70,6 +70,8 @@ test('what is not set up is skipped with its reason, and the rest passes', async
     'attributes of the model span',
     'OpenTelemetry',
     'cost',
+    'Prometheus metrics move',
+    'feedback can be recorded',
     'Datadog package'
   ]) {
     assert.equal(find(name)?.status, 'pass', name)
