@@ -31,6 +31,7 @@ import { metricRoutes } from './routes/metrics.ts'
 import { pageRoutes } from './routes/page.ts'
 import { pprofRoutes } from './routes/pprof.ts'
 import { queryRoutes } from './routes/query.ts'
+import { registerSecurityHeaders } from './routes/security-headers.ts'
 import { sqlRoutes } from './routes/sql.ts'
 import { traceRoutes } from './routes/traces.ts'
 import { collectRoutes } from './routes/unknown-route.ts'
@@ -79,6 +80,7 @@ export async function buildApp(config: Config, deps: AppDeps) {
   app.setErrorHandler(createErrorHandler(metrics.countError))
   const { countRequest } = deps.telemetry
   if (countRequest) app.addHook('onRequest', createServerSpanHook(countRequest))
+  await registerSecurityHeaders(app)
   const admission = createAdmission({
     maxConcurrent: config.maxConcurrentQueries,
     maxWaiting: config.maxWaitingQueries
@@ -89,7 +91,6 @@ export async function buildApp(config: Config, deps: AppDeps) {
     drain.begin()
   })
   const guard = createGuard(config, collectRoutes(app))
-  // One hook, since each becomes a span.
   app.addHook('onRequest', async function admitRequest(request, reply) {
     drain.refuseLate(request, reply)
     guard(request, reply)

@@ -105,10 +105,16 @@ async function requestCompletion(
   })
   const body = await response.text()
   if (!response.ok) {
-    const cause = new Error(body.slice(0, MAX_CAUSE_CHARACTERS))
+    const cause = new Error(withoutKeys(body, apiKey).slice(0, MAX_CAUSE_CHARACTERS))
     throw new ModelUnavailableError('MODEL_ERROR', `the model answered with status ${response.status}`, cause)
   }
   return parseCompletion(body)
+}
+
+/** Providers quote the key that they refuse. */
+function withoutKeys(text: string, apiKey = ''): string {
+  const known = apiKey === '' ? text : text.replaceAll(apiKey, '[REDACTED]')
+  return known.replace(/\bsk-[\w*-]+/g, '[REDACTED]')
 }
 
 /**

@@ -7,6 +7,15 @@ import { jsonSchemaTransform } from 'fastify-type-provider-zod'
 const CONTENT_SECURITY_POLICY =
   "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 
+const ADMIN_TOKEN_SCHEME = 'adminToken'
+
+/** Guarded routes say so in the document. */
+const describeRoute: typeof jsonSchemaTransform = (input) => {
+  const described = jsonSchemaTransform(input)
+  if (!input.route.config?.guarded) return described
+  return { ...described, schema: { ...described.schema, security: [{ [ADMIN_TOKEN_SCHEME]: [] }] } }
+}
+
 /** Makes the OpenAPI document of all routes that are registered afterwards, and the page that shows it. */
 export async function registerDocs(app: FastifyInstance, version: string): Promise<void> {
   await app.register(swagger, {
@@ -16,9 +25,18 @@ export async function registerDocs(app: FastifyInstance, version: string): Promi
         title: 'Compliance Copilot',
         description: 'Answers from documents, and why they were slow',
         version
+      },
+      components: {
+        securitySchemes: {
+          [ADMIN_TOKEN_SCHEME]: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'ADMIN_TOKEN; open on a loopback host, and with GUARDED_ROUTES=open'
+          }
+        }
       }
     },
-    transform: jsonSchemaTransform
+    transform: describeRoute
   })
   await app.register(swaggerUi, {
     routePrefix: '/docs',

@@ -69,8 +69,6 @@ function serveAsset({ path, cacheControl }: Asset) {
   const headers = {
     'content-type': CONTENT_TYPES[extname(path)],
     'content-security-policy': CONTENT_SECURITY_POLICY,
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
     'cache-control': cacheControl,
     etag
   }

@@ -99,6 +99,5 @@ function sendProfile(reply: FastifyReply, fileName: string, profile: Uint8Array)
   return reply
     .type('application/octet-stream')
     .header('content-disposition', `attachment; filename="${fileName}"`)
-    .header('x-content-type-options', 'nosniff')
     .send(Buffer.from(profile))
 }
