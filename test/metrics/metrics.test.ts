@@ -69,6 +69,7 @@ test('cost, tokens, cache, faults, spans and feedback are there, with their unit
     ['rag_queries_total{plan="enterprise",model="gpt-4"}', 1],
     ['rag_tokens_total{kind="prompt",plan="free",model="gpt-4"}', 1000],
     ['rag_tokens_total{kind="completion",plan="free",model="gpt-4"}', 100],
+    ['rag_repeated_prompt_tokens_total{plan="free",model="gpt-4"}', 400],
     ['rag_cost_usd_total{plan="enterprise",model="gpt-4"}', 0.036],
     ['rag_cost_with_model_usd_total{model="gpt-4o"}', 0.007],
     ['rag_feedback_votes{rating="up",category="none"}', 1],
