@@ -38,6 +38,8 @@ export interface HeapReport {
   baselineBytes: number
   /** What the last full collection left; null before the first. */
   floorBytes: number | null
+  /** What the last full collections left, the oldest first. */
+  floorPoints: readonly TimedBytes[]
   growth: GrowthRate
   heapLimitBytes: number
   externalBytes: number

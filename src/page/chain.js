@@ -1,6 +1,6 @@
 /** The heaviest chain of calls with its source text, and what it costs. */
 import { h } from './dom.js'
-import { number, percent } from './format.js'
+import { number, percent, times } from './format.js'
 
 /** Only the last links at first: the way into the span is the same for every finding of it. */
 const SHOWN_LINKS = 4
@@ -57,7 +57,7 @@ function costOf(finding) {
 }
 
 function callsOf({ calls_per_request }) {
-  return calls_per_request === undefined ? 'per request' : `per request in ${number(calls_per_request)} calls`
+  return calls_per_request === undefined ? 'per request' : `per request, called ${times(calls_per_request)}`
 }
 
 function shareUnit({ kind }) {

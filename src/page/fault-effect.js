@@ -1,16 +1,21 @@
 /** What a planted fault did to the last run, as measured. Pure: no document, no network. */
 import { ms, number, size } from './format.js'
 
-/** A hot line stands at most so far from its fault's comment: within the innermost hot loop. */
+/** A hot line stands at most so far from its fault's comment, within the innermost hot loop; a call stands on it. */
 const MAX_LINES_APART = 8
 /** Less than this is noise between two runs. */
 const MIN_CHANGE_MS = 20
 
 /** @returns the planted fault that a finding has found, if it is one */
-export function findFault({ file, line }, faults) {
+export function findFault({ kind, file, line, plan_issues }, faults) {
+  const inFile = faults.filter((fault) => fault.file === file)
+  // An index is missing in the database: no line of the code is at fault for it.
+  if (plan_issues?.some((issue) => issue.kind === 'unindexed-scan')) {
+    return inFile.find(({ simulates }) => /\bindex\b/.test(simulates))
+  }
   const distance = (fault) => Math.abs(fault.line - line)
-  return faults
-    .filter((fault) => fault.file === file && distance(fault) <= MAX_LINES_APART)
+  return inFile
+    .filter((fault) => distance(fault) <= (kind === 'sql' ? 0 : MAX_LINES_APART))
     .sort((a, b) => distance(a) - distance(b))[0]
 }
 

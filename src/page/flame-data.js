@@ -33,7 +33,8 @@ export function toFrames(tree, { requests, span, keptFiles }) {
   return toFrame(root, Math.max(requests, 1))
 }
 
-function toFrame({ name, file, line, value, children }, requests) {
+/** @returns a node and all beneath it as frames, divided by the number of requests */
+export function toFrame({ name, file, line, value, children }, requests) {
   const callees = children.reduce((sum, child) => sum + child.value, 0)
   return {
     name,

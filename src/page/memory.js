@@ -4,6 +4,7 @@ import { copyCurls } from './copy-curl.js'
 import { byId, empty, fill, h, progress } from './dom.js'
 import { renderFacts } from './facts.js'
 import { mb, number } from './format.js'
+import { showHeap } from './heap-flame.js'
 import { renderLeakCheck } from './leak-check.js'
 import { renderPlot } from './plot.js'
 import { emit, on, state } from './state.js'
@@ -11,7 +12,7 @@ import { emit, on, state } from './state.js'
 const LEAK_CHECK_ITERATIONS = 10
 /** Half an hour of polls. */
 const MAX_POINTS = 120
-const view = { stats: undefined, points: [], isChecking: false, note: '' }
+const view = { points: [], isChecking: false, note: '' }
 
 export function startMemoryPanel() {
   const iterations = LEAK_CHECK_ITERATIONS
@@ -24,22 +25,22 @@ export function startMemoryPanel() {
       ['GET', '/debug/pprof/heap']
     )
   )
-  on('faults', paint)
-  paint()
+  fill(byId('memory-body'), empty('Shown when the service answers.'))
+  on('faults', paintCheck)
+  paintCheck()
 }
 
 export async function loadMemory() {
   const { memory_stats } = await call('GET', '/memory/stats', { isQuiet: true })
-  view.stats = memory_stats
   const point = { atS: Date.now() / 1000, mb: memory_stats.current_mb }
   view.points = [...view.points, point].slice(-MAX_POINTS)
-  paint()
+  paintStats(memory_stats)
 }
 
 async function checkForLeaks() {
   if (view.isChecking) return
   Object.assign(view, { isChecking: true, note: '' })
-  paint()
+  paintCheck()
   try {
     const body = { iterations: LEAK_CHECK_ITERATIONS }
     state.leakCheck = (await call('POST', '/memory/leak-check', { body })).leak_check
@@ -48,7 +49,7 @@ async function checkForLeaks() {
     view.note = message
   }
   view.isChecking = false
-  paint()
+  paintCheck()
 }
 
 async function emptyCache() {
@@ -58,24 +59,21 @@ async function emptyCache() {
     await loadMemory()
   } catch ({ message }) {
     view.note = message
-    paint()
   }
+  paintCheck()
 }
 
-function paint() {
-  const { stats } = view
-  if (!stats) {
-    fill(byId('memory-body'), empty('Shown when the service answers.'))
-    return
-  }
+function paintStats(stats) {
   fill(
     byId('memory-body'),
     h('p', { class: 'conclusion small' }, judge(stats)),
-    renderHeap(view.points),
-    renderStats(stats),
-    state.leakCheck && renderLeakCheck(state.leakCheck),
-    renderActions()
+    renderHeap(stats),
+    renderFacts(collectFacts(stats))
   )
+}
+
+function paintCheck() {
+  fill(byId('memory-check'), renderActions(), state.leakCheck && renderLeakCheck(state.leakCheck))
 }
 
 function renderActions() {
@@ -97,6 +95,7 @@ function renderActions() {
       { type: 'button', 'data-key': 'empty', onclick: () => void emptyCache() },
       'Empty the document cache'
     ),
+    h('button', { type: 'button', 'data-key': 'heap', onclick: () => void showHeap() }, 'Show what is alive'),
     view.isChecking && progress('Leak check'),
     h(
       'span',
@@ -115,19 +114,30 @@ function judge({ alerts, growth_mb_per_hour: growth }) {
   )
 }
 
-function renderHeap(points) {
-  if (points.length < 2) return null
+/** The heap as this page saw it, over the floor as the service kept it, which goes back to before the page. */
+function renderHeap({ floor, growth_mb_per_hour: growth }) {
+  const seen = [
+    ...view.points.map(({ atS, mb }) => ({ atS, heap: mb, floor: null })),
+    ...floor.map(({ at, mb }) => ({ atS: Date.parse(at) / 1000, heap: null, floor: mb }))
+  ].sort((a, b) => a.atS - b.atS)
+  const last = floor.at(-1)
+  const rate = growth.estimate === null ? '' : `, changing by ${number(growth.estimate)} MB an hour`
   return renderPlot({
-    x: points.map(({ atS }) => atS),
+    x: seen.map(({ atS }) => atS),
     isTime: true,
-    series: [{ kind: 'heap', text: 'heap in use', values: points.map(({ mb }) => mb) }],
-    caption: `Heap in use since this page was opened: ${mb(points[0].mb)}, now ${mb(points.at(-1).mb)}`
+    series: [
+      { kind: 'heap', text: 'in use', values: seen.map(({ heap }) => heap) },
+      { kind: 'floor', text: 'left by full garbage collections', values: seen.map((each) => each.floor) }
+    ],
+    caption: last
+      ? `Heap: the last full collection left ${mb(last.mb)}${rate}`
+      : 'Heap in use; no full collection has come yet'
   })
 }
 
-function renderStats(stats) {
+function collectFacts(stats) {
   const cache = stats.document_cache
-  const facts = {
+  return {
     'Heap in use': mb(stats.current_mb),
     'Most seen': mb(stats.peak_mb),
     'Above the least seen': mb(stats.growth_mb),
@@ -135,5 +145,4 @@ function renderStats(stats) {
     'Whole process': mb(stats.rss_mb),
     'Document cache': `${cache.entries} entries, ${mb(cache.approx_mb)}`
   }
-  return renderFacts(facts)
 }

@@ -116,8 +116,8 @@ function renderPlan({ id, plan }) {
     h(
       'summary',
       { 'data-key': `plan ${id}` },
-      plan.issues.length === 0 ? 'Plan, nothing wrong with it' : 'Plan',
-      ` of an execution that took ${ms(plan.duration_ms)}, at ${clock(plan.captured_at)}`
+      `Plan of an execution that took ${ms(plan.duration_ms)}, at ${clock(plan.captured_at)}`,
+      plan.issues.length === 0 && ': nothing wrong with it'
     ),
     h('pre', { class: 'plan', tabindex: '0', 'aria-label': 'Plan' }, plan.text.join('\n'))
   )

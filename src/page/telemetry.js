@@ -41,9 +41,9 @@ function collectFacts(
   { datadog }
 ) {
   return {
-    'Of new requests traced': percent(sampling.effective_rate),
+    'New requests traced': percent(sampling.effective_rate),
     'Requests in the last hour': String(sampling.requests_last_hour),
-    'Profiler, of one core':
+    'Profiler, share of a core':
       profiler_overhead_pct === undefined ? describeProfiler(profiler) : percent(profiler_overhead_pct / 100),
     ...(datadog.agent_url === null ? {} : { 'Datadog, a month': usd(estimated_monthly_cost_usd) })
   }

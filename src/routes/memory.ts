@@ -33,6 +33,9 @@ const statsSchema = z.object({
       .number()
       .nullable()
       .describe('what the last full garbage collection left; null before the first'),
+    floor_history: z
+      .array(z.object({ at: z.iso.datetime(), mb: z.number() }))
+      .describe('what the last full garbage collections left, the oldest first'),
     heap_limit_mb: z.number(),
     external_mb: z.number().describe('Buffers and the like, outside the heap'),
     array_buffers_mb: z.number().describe('the part of it that Buffers take'),
@@ -76,6 +79,10 @@ export const memoryRoutes: FastifyPluginAsyncZod<{
           growth_mb: toMb(heap.currentBytes - heap.baselineBytes),
           growth_mb_per_hour: inMb(heap.growth),
           floor_mb: heap.floorBytes === null ? null : toMb(heap.floorBytes),
+          floor_history: heap.floorPoints.map(({ atMs, bytes }) => ({
+            at: new Date(atMs).toISOString(),
+            mb: toMb(bytes)
+          })),
           heap_limit_mb: toMb(heap.heapLimitBytes),
           external_mb: toMb(heap.externalBytes),
           array_buffers_mb: toMb(heap.arrayBuffersBytes),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 // The page's modules are JavaScript for the browser: without types here.
-const { listSpans, toFrames, unite } = await import(
+const { byWallTime, listSpans, toFrames, unite } = await import(
   new URL('../../src/page/flame-data.js', import.meta.url).href
 )
 
@@ -46,6 +46,17 @@ test('spans are listed by their time, and one of them becomes the root', () => {
   const root: Frame = toFrames(tree, { requests: 2, span: 'large' })
   assert.equal(root.name, 'large')
   assert.equal(root.total, 120)
+})
+
+test('by wall time a frame is as wide as the thread was held for it', () => {
+  const held = {
+    name: 'all',
+    value: 10,
+    wall_ms: 50,
+    children: [{ name: 's', value: 10, wall_ms: 50, children: [] }]
+  }
+  const root: Frame = toFrames(byWallTime(held), { requests: 5, span: 's' })
+  assert.equal(root.total, 10)
 })
 
 test('own code only: wrappers and what leads to own code go, what it calls stays, and no time is lost', () => {

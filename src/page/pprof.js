@@ -1,0 +1,143 @@
+/**
+ * Reads a profile in pprof's format (github.com/google/pprof, proto/profile.proto) into a tree. Pure: no document,
+ * no network.
+ */
+
+const VARINT = 0
+const FIXED_64 = 1
+const BYTES = 2
+
+/**
+ * @param {Uint8Array} bytes the profile, no longer gzipped
+ * @param {string} root the name of the tree's root
+ * @returns {{ name: string, file?: string, line?: number, value: number, children: object[] }} callers above what they
+ *   call, own code with its file relative to where `node_modules` stands; `value` is the last of the sample's values
+ */
+export function readProfile(bytes, root) {
+  const { samples, locations, functions, strings } = readTables(bytes)
+  const rootDir = findRootDir(strings)
+  const tree = { name: root, value: 0, children: [] }
+  for (const { locationIds, values } of samples) {
+    const value = values.at(-1) ?? 0
+    let node = tree
+    node.value += value
+    for (const id of locationIds.toReversed()) {
+      node = grow(node, describe(locations.get(id), functions, strings, rootDir))
+      node.value += value
+    }
+  }
+  return tree
+}
+
+function grow(parent, frame) {
+  let child = parent.children.find(({ name, line }) => name === frame.name && line === frame.line)
+  if (!child) {
+    child = { ...frame, value: 0, children: [] }
+    parent.children.push(child)
+  }
+  return child
+}
+
+function describe(location, functions, strings, rootDir) {
+  const { name, file } = functions.get(location?.functionId) ?? { name: 0, file: 0 }
+  const functionName = strings[name]?.replace(/^\(anonymous:.*\)$/, '(anonymous)') || '(unknown)'
+  const path = strings[file]?.replace(/^file:\/\//, '') ?? ''
+  if (rootDir === undefined || !path.startsWith(rootDir) || path.includes('/node_modules/')) {
+    return { name: functionName }
+  }
+  const relative = path.slice(rootDir.length)
+  return { name: `${functionName} ${relative}:${location.line}`, file: relative, line: location.line }
+}
+
+function findRootDir(strings) {
+  const path = strings.find((text) => text.includes('/node_modules/'))?.replace(/^file:\/\//, '')
+  return path?.slice(0, path.indexOf('/node_modules/') + 1)
+}
+
+function readTables(bytes) {
+  const tables = { samples: [], locations: new Map(), functions: new Map(), strings: [] }
+  const readers = {
+    2: (part) => tables.samples.push(readSample(part)),
+    4: (part) => addTo(tables.locations, readLocation(part)),
+    5: (part) => addTo(tables.functions, readFunction(part)),
+    6: (part) => tables.strings.push(new TextDecoder().decode(part))
+  }
+  for (const { field, value } of readFields(bytes)) readers[field]?.(value)
+  return tables
+}
+
+function addTo(map, entry) {
+  map.set(entry.id, entry)
+}
+
+function readSample(bytes) {
+  const sample = { locationIds: [], values: [] }
+  for (const { field, value } of readFields(bytes)) {
+    if (field === 1) sample.locationIds.push(...readNumbers(value))
+    if (field === 2) sample.values.push(...readNumbers(value))
+  }
+  return sample
+}
+
+function readLocation(bytes) {
+  const location = { id: 0, functionId: 0, line: 0 }
+  for (const { field, value } of readFields(bytes)) {
+    if (field === 1) location.id = value
+    if (field === 4 && location.functionId === 0) {
+      for (const part of readFields(value)) {
+        if (part.field === 1) location.functionId = part.value
+        if (part.field === 2) location.line = part.value
+      }
+    }
+  }
+  return location
+}
+
+function readFunction(bytes) {
+  const fn = { id: 0, name: 0, file: 0 }
+  for (const { field, value } of readFields(bytes)) {
+    if (field === 1) fn.id = value
+    if (field === 2) fn.name = value
+    if (field === 4) fn.file = value
+  }
+  return fn
+}
+
+/** A repeated number is packed into bytes, or stands alone. */
+function readNumbers(value) {
+  if (typeof value === 'number') return [value]
+  const numbers = []
+  for (let at = 0; at < value.length; ) {
+    const [number, next] = readVarint(value, at)
+    numbers.push(number)
+    at = next
+  }
+  return numbers
+}
+
+function* readFields(bytes) {
+  for (let at = 0; at < bytes.length; ) {
+    const [key, start] = readVarint(bytes, at)
+    const [field, type] = [Math.floor(key / 8), key % 8]
+    if (type === VARINT) {
+      const [value, next] = readVarint(bytes, start)
+      yield { field, value }
+      at = next
+    } else if (type === BYTES) {
+      const [length, from] = readVarint(bytes, start)
+      yield { field, value: bytes.subarray(from, from + length) }
+      at = from + length
+    } else at = start + (type === FIXED_64 ? 8 : 4)
+  }
+}
+
+/** Exact to 2^53, more than a heap has bytes. */
+function readVarint(bytes, start) {
+  let value = 0
+  let at = start
+  for (let scale = 1; ; scale *= 128) {
+    const byte = bytes[at++] ?? 0
+    value += (byte % 128) * scale
+    if (byte < 128) return [value, at]
+  }
+}

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Function as Fn, Line, Location, Profile, Sample, StringTable, ValueType } from 'pprof-format'
+
+// The page's modules are JavaScript for the browser: without types here.
+const { readProfile } = await import(new URL('../../src/page/pprof.js', import.meta.url).href)
+
+interface Node {
+  name: string
+  file?: string
+  line?: number
+  value: number
+  children: Node[]
+}
+
+/** @param stacks leaf first, with the bytes that each holds */
+function encode(
+  stacks: { frames: [name: string, file: string, line: number][]; bytes: number }[]
+): Uint8Array {
+  const strings = new StringTable()
+  const fns = stacks.flatMap(({ frames }) => frames)
+  return new Profile({
+    stringTable: strings,
+    sampleType: ['objects', 'space'].map((type) => new ValueType({ type: strings.dedup(type), unit: 0 })),
+    function: fns.map(
+      ([name, file], index) =>
+        new Fn({ id: index + 1, name: strings.dedup(name), filename: strings.dedup(file) })
+    ),
+    location: fns.map(
+      ([, , line], index) =>
+        new Location({ id: index + 1, line: [new Line({ functionId: index + 1, line })] })
+    ),
+    sample: stacks.map(
+      ({ frames, bytes }) =>
+        new Sample({ locationId: frames.map((frame) => fns.indexOf(frame) + 1), value: [1, bytes] })
+    )
+  }).encode()
+}
+
+test('a pprof profile becomes a tree, own code with its file and line, whatever calls it above', () => {
+  const tree: Node = readProfile(
+    encode([
+      {
+        frames: [
+          ['keep', 'file:///srv/app/src/keep.ts', 12],
+          ['(anonymous:L#3:C#9)', '/srv/app/node_modules/fastify/route.js', 3]
+        ],
+        bytes: 5_000_000_000
+      },
+      { frames: [['parse', 'node:internal/url', 7]], bytes: 300 }
+    ]),
+    'everything alive'
+  )
+  const keep = { name: 'keep src/keep.ts:12', file: 'src/keep.ts', line: 12, value: 5e9, children: [] }
+  assert.deepEqual(tree, {
+    name: 'everything alive',
+    value: 5e9 + 300,
+    children: [
+      { name: '(anonymous)', value: 5e9, children: [keep] },
+      { name: 'parse', value: 300, children: [] }
+    ]
+  })
+})
+
+test('what was sampled twice on one path is one node', () => {
+  const frames: [string, string, number][] = [['keep', '/srv/app/src/keep.ts', 12]]
+  const tree: Node = readProfile(
+    encode([
+      { frames: [...frames], bytes: 100 },
+      { frames: [...frames], bytes: 20 }
+    ]),
+    'all'
+  )
+  assert.deepEqual(
+    tree.children.map(({ value }) => value),
+    [120]
+  )
+})
