@@ -85,12 +85,17 @@ function pickFrames() {
   return unite(framesOf(previous), framesOf(record))
 }
 
-function framesOf({ flame, window, findings }) {
-  const files = findings.flatMap(({ chain }) => chain.map(({ file }) => file))
+/** Both runs keep the same files: else what one of them folds away would look like a change. */
+function filesOfFindings() {
+  const findings = [state.record, state.previous].flatMap((record) => record?.findings ?? [])
+  return new Set(findings.flatMap(({ chain }) => chain.map(({ file }) => file)))
+}
+
+function framesOf({ flame, window }) {
   return toFrames(view.time === 'wall' ? byWallTime(flame) : flame, {
     requests: window.requests,
     span: state.span,
-    ...(view.isOwnOnly ? { keptFiles: new Set(files) } : {})
+    ...(view.isOwnOnly ? { keptFiles: filesOfFindings() } : {})
   })
 }
 

@@ -36,7 +36,7 @@ function paint(place, frames) {
     h(
       'p',
       { class: 'footnote quiet' },
-      'Sampled once in about 512 KB: the shares are right, small things are missing. Callers stand above what they call.'
+      'Sampled once in about 512 KB: the shares are right, small things are missing. Own code with its lines; for others’ code the package.'
     ),
     details,
     canvas

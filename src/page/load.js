@@ -1,8 +1,8 @@
 /** The sample queries as traffic, several at a time. */
 import { call } from './api.js'
 
-/** Enough to overlap the model's waits, few enough that a browser's six connections leave two for the rest. */
-const CONCURRENCY = 4
+/** One computes while the other waits for the model. With more each waits for the others, which is no line's fault. */
+const CONCURRENCY = 2
 
 /**
  * Sends the queries one after another, over and over, until `isOver()`; those under way are still answered.

@@ -115,13 +115,12 @@ function judge({ alerts, growth_mb_per_hour: growth }) {
 }
 
 /** The heap as this page saw it, over the floor as the service kept it, which goes back to before the page. */
-function renderHeap({ floor, growth_mb_per_hour: growth }) {
+function renderHeap({ floor }) {
   const seen = [
     ...view.points.map(({ atS, mb }) => ({ atS, heap: mb, floor: null })),
     ...floor.map(({ at, mb }) => ({ atS: Date.parse(at) / 1000, heap: null, floor: mb }))
   ].sort((a, b) => a.atS - b.atS)
   const last = floor.at(-1)
-  const rate = growth.estimate === null ? '' : `, changing by ${number(growth.estimate)} MB an hour`
   return renderPlot({
     x: seen.map(({ atS }) => atS),
     isTime: true,
@@ -130,15 +129,20 @@ function renderHeap({ floor, growth_mb_per_hour: growth }) {
       { kind: 'floor', text: 'left by full garbage collections', values: seen.map((each) => each.floor) }
     ],
     caption: last
-      ? `Heap: the last full collection left ${mb(last.mb)}${rate}`
+      ? `Heap: the last full collection left ${mb(last.mb)}`
       : 'Heap in use; no full collection has come yet'
   })
+}
+
+function describeGrowth({ estimate, low, high, reliable }) {
+  return reliable ? `${number(estimate)} MB/h (${number(low)} to ${number(high)})` : 'too early to tell'
 }
 
 function collectFacts(stats) {
   const cache = stats.document_cache
   return {
     'Heap in use': mb(stats.current_mb),
+    'Growth of what is left': describeGrowth(stats.growth_mb_per_hour),
     'Most seen': mb(stats.peak_mb),
     'Above the least seen': mb(stats.growth_mb),
     'Outside the heap': mb(stats.external_mb),

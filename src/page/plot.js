@@ -4,6 +4,9 @@ import { number } from './format.js'
 import { renderLegend } from './legend.js'
 
 const HEIGHT_PX = 150
+const MAX_DOTS = 12
+/** As wide as a time of day. */
+const TICK_SPACE_PX = 84
 const AXIS_PX = { x: 26, y: 60 }
 
 /**
@@ -54,17 +57,28 @@ function draw(canvas, { x, isTime, series }, width) {
       cursor: { show: false },
       scales: { x: { time: isTime }, y: { range: (_plot, _low, high) => [0, Math.max(high, 1) * 1.1] } },
       axes: [
-        { ...axis, size: AXIS_PX.x, grid: { show: false }, values: isTime ? clockTicks : undefined },
+        {
+          ...axis,
+          size: AXIS_PX.x,
+          space: TICK_SPACE_PX,
+          grid: { show: false },
+          values: isTime ? clockTicks : undefined
+        },
         { ...axis, size: AXIS_PX.y, values: (_plot, ticks) => ticks.map((tick) => `${number(tick)} MB`) }
       ],
       series: [
         {},
-        ...series.map(({ kind, text }) => ({
+        ...series.map(({ kind, text, values }) => ({
           label: text,
           stroke: colour(kind),
           width: 2,
           spanGaps: true,
-          points: { show: false }
+          // Of few points the line between them would be lost, or all there is.
+          points: {
+            show: values.filter((value) => value !== null).length <= MAX_DOTS,
+            size: 6,
+            fill: colour(kind)
+          }
         }))
       ]
     },

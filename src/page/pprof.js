@@ -1,6 +1,6 @@
 /**
- * Reads a profile in pprof's format (github.com/google/pprof, proto/profile.proto) into a tree. Pure: no document,
- * no network.
+ * Reads a profile in pprof's format (github.com/google/pprof, proto/profile.proto) into a tree of one's own code. Pure:
+ * no document, no network.
  */
 
 const VARINT = 0
@@ -10,23 +10,39 @@ const BYTES = 2
 /**
  * @param {Uint8Array} bytes the profile, no longer gzipped
  * @param {string} root the name of the tree's root
- * @returns {{ name: string, file?: string, line?: number, value: number, children: object[] }} callers above what they
- *   call, own code with its file relative to where `node_modules` stands; `value` is the last of the sample's values
+ * @returns {{ name: string, file?: string, line?: number, value: number, children: object[] }} own code, callers above
+ *   what they call, with its file relative to where `node_modules` stands; what others' code holds for it stands
+ *   beneath by the name of the package alone. `value` is the last of the sample's values
  */
 export function readProfile(bytes, root) {
   const { samples, locations, functions, strings } = readTables(bytes)
   const rootDir = findRootDir(strings)
+  const frames = new Map()
+  for (const { id, functionId, line } of locations.values()) {
+    const { name, file } = functions.get(functionId) ?? { name: 0, file: 0 }
+    frames.set(id, describe(strings[name] ?? '', toPath(strings[file] ?? ''), line, rootDir))
+  }
   const tree = { name: root, value: 0, children: [] }
   for (const { locationIds, values } of samples) {
-    const value = values.at(-1) ?? 0
-    let node = tree
-    node.value += value
-    for (const id of locationIds.toReversed()) {
-      node = grow(node, describe(locations.get(id), functions, strings, rootDir))
-      node.value += value
-    }
+    const stack = locationIds.map((id) => frames.get(id) ?? RUNTIME)
+    addSample(tree, stack, values.at(-1) ?? 0)
   }
   return tree
+}
+
+const RUNTIME = { name: 'Node.js and V8' }
+
+/** @param {object[]} stack leaf first */
+function addSample(tree, stack, value) {
+  const own = stack.filter(({ file }) => file !== undefined).reverse()
+  const beneath = stack.slice(0, own.length > 0 ? stack.indexOf(own.at(-1)) : stack.length)
+  const others = beneath.find((frame) => frame !== RUNTIME) ?? (own.length > 0 ? undefined : RUNTIME)
+  tree.value += value
+  let node = tree
+  for (const frame of others ? [...own, others] : own) {
+    node = grow(node, frame)
+    node.value += value
+  }
 }
 
 function grow(parent, frame) {
@@ -38,20 +54,22 @@ function grow(parent, frame) {
   return child
 }
 
-function describe(location, functions, strings, rootDir) {
-  const { name, file } = functions.get(location?.functionId) ?? { name: 0, file: 0 }
-  const functionName = strings[name]?.replace(/^\(anonymous:.*\)$/, '(anonymous)') || '(unknown)'
-  const path = strings[file]?.replace(/^file:\/\//, '') ?? ''
-  if (rootDir === undefined || !path.startsWith(rootDir) || path.includes('/node_modules/')) {
-    return { name: functionName }
-  }
-  const relative = path.slice(rootDir.length)
-  return { name: `${functionName} ${relative}:${location.line}`, file: relative, line: location.line }
+function describe(functionName, path, line, rootDir) {
+  const [, packageName] = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path) ?? []
+  if (packageName !== undefined) return { name: packageName }
+  if (rootDir === undefined || !path.startsWith(rootDir)) return RUNTIME
+  const file = path.slice(rootDir.length)
+  const name = functionName.replace(/^\(anonymous:.*\)$/, '') || '(anonymous)'
+  return { name: `${name} ${file}:${line}`, file, line }
 }
 
 function findRootDir(strings) {
-  const path = strings.find((text) => text.includes('/node_modules/'))?.replace(/^file:\/\//, '')
+  const path = strings.map(toPath).find((each) => each.includes('/node_modules/'))
   return path?.slice(0, path.indexOf('/node_modules/') + 1)
+}
+
+function toPath(text) {
+  return text.replace(/^file:\/\//, '')
 }
 
 function readTables(bytes) {

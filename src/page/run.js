@@ -10,6 +10,8 @@ import { emit, on, state } from './state.js'
 const WINDOW_SECONDS = 8
 
 const progress = { answered: 0, failed: 0, startedAt: 0 }
+/** Resolves when the last run's queries are all answered. */
+let queriesEnd = Promise.resolve()
 
 export function startRunPanel() {
   byId('run').addEventListener('click', () => void run())
@@ -23,8 +25,11 @@ export function startRunPanel() {
 export async function run() {
   if (state.isRunning) return
   setRunning(true)
+  say('Waiting for the last queries of the run before …')
+  // They read the switches as they were: in the next window they would look like its own.
+  await queriesEnd
   state.faultsOfRun = state.faults
-  say('Opening the window …')
+  Object.assign(progress, { answered: 0, failed: 0, startedAt: performance.now() })
   const timer = setInterval(tick, 250)
   try {
     await showRecord(await diagnoseSampleQueries())
@@ -42,14 +47,13 @@ export async function run() {
 
 /** @returns {Promise<string>} the id of the diagnosis */
 async function diagnoseSampleQueries() {
-  Object.assign(progress, { answered: 0, failed: 0, startedAt: performance.now() })
   const { queries } = await call('GET', '/page/sample-queries.json')
   let isOver = false
   const diagnosis = call('POST', '/diagnosis', { body: { seconds: WINDOW_SECONDS } }).finally(() => {
     isOver = true
   })
   // A request that came before the window would not count.
-  untilWindowIsOpen(() => isOver)
+  queriesEnd = untilWindowIsOpen(() => isOver)
     .then(() => sendQueries(queries, { isOver: () => isOver, onAnswer }))
     // Those that were under way when the window closed have left their traces by now.
     .then(() => emit('answer'))

@@ -37,33 +37,40 @@ function encode(
   }).encode()
 }
 
-test('a pprof profile becomes a tree, own code with its file and line, whatever calls it above', () => {
+test('a pprof profile becomes a tree of own code with its lines, and of the packages that hold the rest', () => {
+  const keep: [string, string, number] = ['keep', 'file:///srv/app/src/keep.ts', 12]
+  const route: [string, string, number] = [
+    '(anonymous:L#3:C#9)',
+    '/srv/app/node_modules/fastify/lib/route.js',
+    3
+  ]
+  const parse: [string, string, number] = ['parse', 'node:internal/url', 7]
   const tree: Node = readProfile(
     encode([
-      {
-        frames: [
-          ['keep', 'file:///srv/app/src/keep.ts', 12],
-          ['(anonymous:L#3:C#9)', '/srv/app/node_modules/fastify/route.js', 3]
-        ],
-        bytes: 5_000_000_000
-      },
-      { frames: [['parse', 'node:internal/url', 7]], bytes: 300 }
+      { frames: [keep, route, parse], bytes: 5_000_000_000 },
+      { frames: [parse, route, keep], bytes: 40 },
+      { frames: [parse, route], bytes: 300 },
+      { frames: [parse], bytes: 7 }
     ]),
     'everything alive'
   )
-  const keep = { name: 'keep src/keep.ts:12', file: 'src/keep.ts', line: 12, value: 5e9, children: [] }
+  const held = { name: 'fastify', value: 40, children: [] }
   assert.deepEqual(tree, {
     name: 'everything alive',
-    value: 5e9 + 300,
+    value: 5e9 + 347,
     children: [
-      { name: '(anonymous)', value: 5e9, children: [keep] },
-      { name: 'parse', value: 300, children: [] }
+      { name: 'keep src/keep.ts:12', file: 'src/keep.ts', line: 12, value: 5e9 + 40, children: [held] },
+      { name: 'fastify', value: 300, children: [] },
+      { name: 'Node.js and V8', value: 7, children: [] }
     ]
   })
 })
 
 test('what was sampled twice on one path is one node', () => {
-  const frames: [string, string, number][] = [['keep', '/srv/app/src/keep.ts', 12]]
+  const frames: [string, string, number][] = [
+    ['keep', '/srv/app/src/keep.ts', 12],
+    ['(anonymous:L#3:C#9)', '/srv/app/node_modules/fastify/lib/route.js', 3]
+  ]
   const tree: Node = readProfile(
     encode([
       { frames: [...frames], bytes: 100 },

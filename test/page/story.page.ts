@@ -60,8 +60,8 @@ test('each fault says what it did to the last run, as measured', async () => {
 
 test('the flame graph shows one span, searches, tells CPU from wall time, and is walked by the arrow keys', async () => {
   await page.getByLabel('Span', { exact: true }).selectOption('rag.rerank')
-  await page.locator('.flame-chart g.frame').first().waitFor()
-  const root = page.locator('.flame-chart g.frame[tabindex="0"]')
+  await page.locator('#flame g.frame').first().waitFor()
+  const root = page.locator('#flame g.frame[tabindex="0"]')
   assert.match((await root.getAttribute('aria-label')) ?? '', /^rag\.rerank: [\d,.]+ ms per request/)
   await root.focus()
   await page.keyboard.press('ArrowDown')
@@ -69,7 +69,7 @@ test('the flame graph shows one span, searches, tells CPU from wall time, and is
   await page.keyboard.press('Enter')
   await page.keyboard.press('Escape')
   await page.getByLabel('Search', { exact: true }).fill('rerank.ts')
-  assert.ok((await page.locator('.flame-chart g.frame[data-match="true"]').count()) > 0)
+  assert.ok((await page.locator('#flame g.frame[data-match="true"]').count()) > 0)
   await page.getByLabel('Search', { exact: true }).fill('')
   const [cpuMs, wallMs] = [await readRootMs(), await chooseAndReadRootMs('Wall')]
   assert.ok(wallMs > 0.9 * cpuMs, `${wallMs} ms of wall time, ${cpuMs} ms of CPU`)
@@ -110,6 +110,18 @@ test('a leak check, by keyboard, names the variable and the line, and proves it'
   assert.match(text, /Proof: emptying .* gave back/)
 })
 
+test('what is alive on the heap is drawn by the code that allocated it', async () => {
+  await page.getByRole('button', { name: 'Show what is alive' }).click()
+  const root = page.locator('#memory-heap g.frame').first()
+  await root.waitFor()
+  assert.match((await root.getAttribute('aria-label')) ?? '', /^everything alive: [\d.]+ MB \(100 %\)/)
+  assert.ok(
+    (await page
+      .locator('#memory-heap g.frame[data-kind="own"], #memory-heap g.frame[data-kind="hot"]')
+      .count()) > 0
+  )
+})
+
 test('a fault switched off on its card and run again shows the difference', async () => {
   const card = page.locator('.card', { hasText: 'rag.rerank' })
   await card.getByRole('switch').click()
@@ -122,7 +134,7 @@ test('a fault switched off on its card and run again shows the difference', asyn
   assert.match(await row.innerText(), /−\d+ %/)
   assert.match(await page.locator('.saving').innerText(), /takes [\d,]+ ms instead of [\d,]+ ms .*−\d+ %/)
   await page.getByText('Difference', { exact: true }).click()
-  assert.ok((await page.locator('.flame-chart g.frame[data-kind="saved"]').count()) > 0)
+  assert.ok((await page.locator('#flame g.frame[data-kind="saved"]').count()) > 0)
 })
 
 test('a question is answered, with the time of each stage; a vote against it is found among the traces', async () => {
@@ -211,7 +223,7 @@ async function assertNamesPlantedLine(span: string, name: FaultName): Promise<vo
 }
 
 async function readRootMs(): Promise<number> {
-  const label = await page.locator('.flame-chart g.frame').first().getAttribute('aria-label')
+  const label = await page.locator('#flame g.frame').first().getAttribute('aria-label')
   return Number(/([\d,.]+) ms per request/.exec(label ?? '')?.[1]?.replaceAll(',', ''))
 }
 
