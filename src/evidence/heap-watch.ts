@@ -38,7 +38,7 @@ export interface HeapReport {
   baselineBytes: number
   /** What the last full collection left; null before the first. */
   floorBytes: number | null
-  /** What the last full collections left, the oldest first. */
+  /** What the last full collections left, without what has a bound, the oldest first: `growth` is theirs. */
   floorPoints: readonly TimedBytes[]
   growth: GrowthRate
   heapLimitBytes: number
@@ -111,6 +111,7 @@ export function startHeapWatch(readBoundedBytes: () => number = () => 0): HeapWa
         peakBytes,
         baselineBytes,
         floorBytes,
+        floorPoints: points,
         growth: estimateGrowth(points),
         heapLimitBytes: getHeapStatistics().heap_size_limit,
         externalBytes: external,

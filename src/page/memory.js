@@ -115,22 +115,26 @@ function judge({ alerts, growth_mb_per_hour: growth }) {
 }
 
 /** The heap as this page saw it, over the floor as the service kept it, which goes back to before the page. */
-function renderHeap({ floor }) {
+function renderHeap({ floor_history, floor_mb }) {
   const seen = [
     ...view.points.map(({ atS, mb }) => ({ atS, heap: mb, floor: null })),
-    ...floor.map(({ at, mb }) => ({ atS: Date.parse(at) / 1000, heap: null, floor: mb }))
+    ...floor_history.map(({ at, mb }) => ({ atS: Date.parse(at) / 1000, heap: null, floor: mb }))
   ].sort((a, b) => a.atS - b.atS)
-  const last = floor.at(-1)
   return renderPlot({
     x: seen.map(({ atS }) => atS),
     isTime: true,
     series: [
       { kind: 'heap', text: 'in use', values: seen.map(({ heap }) => heap) },
-      { kind: 'floor', text: 'left by full garbage collections', values: seen.map((each) => each.floor) }
+      {
+        kind: 'floor',
+        text: 'left by full garbage collections, without bounded caches',
+        values: seen.map((each) => each.floor)
+      }
     ],
-    caption: last
-      ? `Heap: the last full collection left ${mb(last.mb)}`
-      : 'Heap in use; no full collection has come yet'
+    caption:
+      floor_mb === null
+        ? 'Heap in use; no full collection has come yet'
+        : `Heap: the last full collection left ${mb(floor_mb)}`
   })
 }
 

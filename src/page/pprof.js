@@ -11,16 +11,17 @@ const BYTES = 2
  * @param {Uint8Array} bytes the profile, no longer gzipped
  * @param {string} root the name of the tree's root
  * @returns {{ name: string, file?: string, line?: number, value: number, children: object[] }} own code, callers above
- *   what they call, with its file relative to where `node_modules` stands; what others' code holds for it stands
+ *   what they call, with its file relative to the project's folder; what others' code holds for it stands
  *   beneath by the name of the package alone. `value` is the last of the sample's values
  */
 export function readProfile(bytes, root) {
   const { samples, locations, functions, strings } = readTables(bytes)
-  const rootDir = findRootDir(strings)
+  const pathOf = (functionId) => toPath(strings[functions.get(functionId)?.file] ?? '')
+  const rootDir = findRootDir([...functions.keys()].map(pathOf))
   const frames = new Map()
   for (const { id, functionId, line } of locations.values()) {
-    const { name, file } = functions.get(functionId) ?? { name: 0, file: 0 }
-    frames.set(id, describe(strings[name] ?? '', toPath(strings[file] ?? ''), line, rootDir))
+    const name = strings[functions.get(functionId)?.name] ?? ''
+    frames.set(id, describe(name, pathOf(functionId), line, rootDir))
   }
   const tree = { name: root, value: 0, children: [] }
   for (const { locationIds, values } of samples) {
@@ -55,19 +56,38 @@ function grow(parent, frame) {
 }
 
 function describe(functionName, path, line, rootDir) {
-  const [, packageName] = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path) ?? []
+  const packageName = packageOf(path)
   if (packageName !== undefined) return { name: packageName }
-  if (rootDir === undefined || !path.startsWith(rootDir)) return RUNTIME
+  if (!isOwn(path)) return RUNTIME
   const file = path.slice(rootDir.length)
   const name = functionName.replace(/^\(anonymous:.*\)$/, '') || '(anonymous)'
   return { name: `${name} ${file}:${line}`, file, line }
 }
 
-function findRootDir(strings) {
-  const path = strings.map(toPath).find((each) => each.includes('/node_modules/'))
-  return path?.slice(0, path.indexOf('/node_modules/') + 1)
+function packageOf(path) {
+  return /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]
 }
 
+function isOwn(path) {
+  return path.startsWith('/') && packageOf(path) === undefined
+}
+
+/** @returns where `node_modules` stands; where that is but a link, what holds the folder of all of one's own files */
+function findRootDir(paths) {
+  const own = paths.filter(isOwn)
+  const linked = paths.find((path) => packageOf(path) !== undefined)
+  const root = linked?.slice(0, linked.indexOf('/node_modules/') + 1)
+  if (root !== undefined && own.every((path) => path.startsWith(root))) return root
+  return commonFolder(own).replace(/[^/]*\/$/, '')
+}
+
+function commonFolder([first = '/', ...others]) {
+  let folder = first.slice(0, first.lastIndexOf('/') + 1)
+  while (!others.every((path) => path.startsWith(folder))) folder = folder.replace(/[^/]*\/$/, '')
+  return folder
+}
+
+/** Absolute paths, of addresses too; all else as it is. */
 function toPath(text) {
   return text.replace(/^file:\/\//, '')
 }

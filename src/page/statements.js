@@ -1,7 +1,7 @@
 /** SQL statements: how often and how long a request runs them, where they are called, and their plans. */
 import { call } from './api.js'
-import { copyCurls } from './copy-curl.js'
-import { byId, empty, fill, h } from './dom.js'
+import { copyCurl, copyCurls } from './copy-curl.js'
+import { byId, empty, fill, h, progress } from './dom.js'
 import { clock, count, ms, number, times } from './format.js'
 import { showTrace } from './traces.js'
 
@@ -9,6 +9,8 @@ const SHOWN_STATEMENTS = 8
 const SHOWN_TRACES = 3
 
 const view = { painted: '', open: new Set() }
+/** Issues of a plan that an index may mend. */
+const MAY_NEED_INDEX = new Set(['unindexed-scan', 'selective-scan'])
 
 export function startStatementsPanel() {
   fill(byId('statements-tools'), copyCurls(['GET', '/debug/sql']))
@@ -78,7 +80,7 @@ function renderStatement(statement, longest) {
     renderCallSite(statement.call_site),
     renderIssues(statement.plan),
     renderPlan(statement),
-    renderAdvice(statement.index_advice),
+    renderAdvice(statement),
     renderTraces(statement.trace_ids)
   )
 }
@@ -123,9 +125,42 @@ function renderPlan({ id, plan }) {
   )
 }
 
-function renderAdvice(advice) {
-  if (!advice) return null
+function renderAdvice({ id, plan, index_advice: advice }) {
+  if (!advice) {
+    return plan?.issues.some(({ kind }) => MAY_NEED_INDEX.has(kind)) && renderTryIndex(id)
+  }
   return h('p', { class: 'advice' }, advice.message, advice.ddl && h('code', null, advice.ddl))
+}
+
+function renderTryIndex(id) {
+  const status = h('span', { role: 'status', class: 'quiet' })
+
+  async function tryIndex() {
+    fill(status, progress('Trying an index'))
+    try {
+      await call('POST', '/debug/sql/index-advice', { body: { id } })
+      await loadStatements()
+    } catch ({ message }) {
+      fill(status, message)
+    }
+  }
+
+  return h(
+    'div',
+    { class: 'actions' },
+    h(
+      'button',
+      {
+        type: 'button',
+        'data-key': `index ${id}`,
+        title: 'Creates it in a transaction, asks for the plan again, and rolls it back',
+        onclick: () => void tryIndex()
+      },
+      'Would an index help?'
+    ),
+    copyCurl('POST', '/debug/sql/index-advice', { id }),
+    status
+  )
 }
 
 function renderTraces(traceIds) {

@@ -35,7 +35,7 @@ const statsSchema = z.object({
       .describe('what the last full garbage collection left; null before the first'),
     floor_history: z
       .array(z.object({ at: z.iso.datetime(), mb: z.number() }))
-      .describe('what the last full garbage collections left, the oldest first'),
+      .describe('what full garbage collections left, less what bounded caches hold, the oldest first'),
     heap_limit_mb: z.number(),
     external_mb: z.number().describe('Buffers and the like, outside the heap'),
     array_buffers_mb: z.number().describe('the part of it that Buffers take'),

@@ -83,3 +83,21 @@ test('what was sampled twice on one path is one node', () => {
     [120]
   )
 })
+
+test('where node_modules is a link to elsewhere, own files are named from the folder above them all', () => {
+  const tree: Node = readProfile(
+    encode([
+      {
+        frames: [
+          ['keep', '/srv/app/src/store/keep.ts', 12],
+          ['main', '/srv/app/src/main.ts', 3],
+          ['route', '/opt/shared/node_modules/fastify/lib/route.js', 3]
+        ],
+        bytes: 100
+      }
+    ]),
+    'all'
+  )
+  assert.equal(tree.children[0]?.file, 'src/main.ts')
+  assert.equal(tree.children[0]?.children[0]?.file, 'src/store/keep.ts')
+})

@@ -14,7 +14,11 @@ const RUN_TIMEOUT_MS = 60_000
 /** The innermost hot loop reaches no further from the comment that marks it. */
 const MAX_LINES_APART = 4
 
-const [service, browser] = await Promise.all([startServiceProcess({ FAULTS: 'all' }), launchBrowser()])
+const [service, browser] = await Promise.all([
+  // By default a diagnosis tries the index by itself, and no button is left to press.
+  startServiceProcess({ FAULTS: 'all', SQL_INDEX_ADVICE: 'on-request' }),
+  launchBrowser()
+])
 after(async () => {
   await browser.close()
   await service.stop()
@@ -87,15 +91,22 @@ test('the waterfall marks the slowest span, and a click on a span filters the fl
 })
 
 test('the statements stand by their time per request, with their call sites, and lead to their traces', async () => {
-  const [first] = await page.locator('.statements > li').all()
-  assert.ok(first)
   const { file, line } = placeOf('n-plus-one-queries')
-  assert.match(await first.innerText(), /ms a request, called [\d.]+ times/)
-  assert.ok((await first.innerText()).includes(`${file}:${line}`))
-  const link = first.getByRole('button', { name: /^Show trace/ }).first()
+  const repeated = page.locator('.statements > li', { hasText: `${file}:${line}` })
+  assert.match(await repeated.innerText(), /ms a request, called [\d.]+ times/)
+  const link = repeated.getByRole('button', { name: /^Show trace/ }).first()
   await link.click()
   const traceId = (await link.getAttribute('title')) ?? 'no title'
   await page.locator('.waterfall code', { hasText: traceId }).waitFor()
+})
+
+test('a statement shows its plan with what is wrong, and whether an index would help, as tried', async () => {
+  const scan = page.locator('.statements > li', { hasText: 'unindexed scan' }).first()
+  await scan.locator('summary').click()
+  await scan.locator('.plan', { hasText: 'Seq Scan' }).waitFor()
+  await scan.getByRole('button', { name: 'Would an index help?' }).click()
+  await scan.locator('.advice code', { hasText: 'CREATE INDEX' }).waitFor()
+  assert.equal(await scan.locator('details').getAttribute('open'), '')
 })
 
 test('a leak check, by keyboard, names the variable and the line, and proves it', async () => {
