@@ -35,6 +35,7 @@ import { registerSecurityHeaders } from './routes/security-headers.ts'
 import { sqlRoutes } from './routes/sql.ts'
 import { traceRoutes } from './routes/traces.ts'
 import { collectRoutes } from './routes/unknown-route.ts'
+import type { OverheadGuard } from './telemetry/overhead-guard.ts'
 import { createServerSpanHook } from './telemetry/request-spans.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
 
@@ -54,6 +55,7 @@ export interface AppDeps {
   diagnostician?: Diagnostician | undefined
   sources: SourceTree
   indexAdvisor: IndexAdvisor
+  overheadGuard: OverheadGuard
 }
 
 /** Builds the HTTP service on what it is given; it neither listens nor opens anything itself. */
@@ -107,7 +109,7 @@ export async function buildApp(config: Config, deps: AppDeps) {
   await app.register(memoryRoutes, { heapWatch: deps.heapWatch, leakChecker: deps.leakChecker })
   await app.register(leakCheckRoutes, { leakChecker: deps.leakChecker })
   await app.register(traceRoutes, { recentTraces: deps.telemetry.recentTraces, feedback })
-  await app.register(apmRoutes, { config, telemetry: deps.telemetry })
+  await app.register(apmRoutes, { config, ...deps })
   await app.register(costRoutes, { costs })
   await app.register(metricRoutes, { metrics })
   await app.register(pageRoutes)

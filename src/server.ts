@@ -9,6 +9,7 @@ import { createIndexAdvisor } from './database/index-advisor.ts'
 import { findMemoryFindings, type MemoryEvidence } from './diagnosis/memory-findings.ts'
 import { createDiagnostician } from './diagnosis/run-diagnosis.ts'
 import { type HeapWatch, startHeapWatch } from './evidence/heap-watch.ts'
+import { areProfilersRunning } from './evidence/profilers.ts'
 import { createSourceTree } from './evidence/source-tree.ts'
 import { createFaultRegistry } from './faults.ts'
 import { createLeakChecker, type LeakChecker } from './leak-check/leak-checker.ts'
@@ -18,6 +19,7 @@ import { PLUMBING, ROOT_DIR } from './own-sources.ts'
 import { measureBoundedCacheBytes } from './pipeline/document-cache.ts'
 import { closeOnSignals, exitOnCrash } from './process-end.ts'
 import { readGauges } from './telemetry/gauges.ts'
+import { createIdleGuard, startOverheadGuard } from './telemetry/overhead-guard.ts'
 import { config, logger, telemetry } from './telemetry/start.ts'
 
 type App = Awaited<ReturnType<typeof buildApp>>
@@ -87,6 +89,10 @@ async function main(): Promise<void> {
   const leakChecker = createLeakChecker({ database, faults })
   telemetry.datadog?.reportGauges(() => readGauges(heapWatch, telemetry))
   const indexAdvisor = createIndexAdvisor(database, config.sqlIndexAdvice)
+  const overheadGuard =
+    telemetry.sampler && areProfilersRunning()
+      ? startOverheadGuard({ limitPct: config.profilingMaxTimeUsagePct, sampler: telemetry.sampler, logger })
+      : createIdleGuard(config.profilingMaxTimeUsagePct)
   const app = await buildApp(config, {
     logger,
     telemetry,
@@ -97,6 +103,7 @@ async function main(): Promise<void> {
     leakChecker,
     sources: createSourceTree(ROOT_DIR, PLUMBING),
     indexAdvisor,
+    overheadGuard,
     diagnostician: config.tracingEnabled
       ? createDiagnostician(
           { rootDir: ROOT_DIR, plumbing: PLUMBING, minCpuMs: config.diagnosisMinCpuMs },
@@ -105,7 +112,12 @@ async function main(): Promise<void> {
         )
       : undefined
   })
-  closeOnSignals(logger, app, [model.close, () => database.close(), () => telemetry.shutdown()])
+  closeOnSignals(logger, app, [
+    async () => overheadGuard.stop(),
+    model.close,
+    () => database.close(),
+    () => telemetry.shutdown()
+  ])
   const url = await listen(app)
   progress.clear()
   // Whoever started this process with an IPC channel (npm run diagnose, the tests) has to learn the port.

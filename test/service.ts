@@ -12,6 +12,7 @@ import { register } from 'import-in-the-middle/register-hooks.mjs'
 import { type Config, parseConfig } from '../src/config.ts'
 import { PLUMBING, ROOT_DIR } from '../src/own-sources.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
+import { createIdleGuard } from '../src/telemetry/overhead-guard.ts'
 import { startTelemetry } from '../src/telemetry/telemetry.ts'
 
 export interface LogLine {
@@ -70,7 +71,8 @@ export async function startService(env: Record<string, string> = {}) {
         heapWatch,
         leakChecker,
         sources,
-        indexAdvisor
+        indexAdvisor,
+        overheadGuard: createIdleGuard(config.profilingMaxTimeUsagePct)
       }
     )
     apps.push(app)

@@ -6,6 +6,7 @@ import type { IndexAdvisor } from '../database/index-advisor.ts'
 import { streamEvidence } from '../evidence/evidence-stream.ts'
 import type { FlameNode } from '../evidence/flame-tree.ts'
 import { spanRecorder } from '../evidence/span-recorder.ts'
+import { windowGate } from '../evidence/window-gate.ts'
 import { adviseOnIndexes } from './advised-findings.ts'
 import { isHealthy, rankFindings } from './diagnose.ts'
 import type { Answer, DiagnosisSettings } from './diagnosis-worker.ts'
@@ -20,7 +21,7 @@ export interface Diagnostician {
   readonly isRunning: boolean
   /**
    * @param seconds ceiling of the window
-   * @throws DiagnosisRunningError, NoRequestsError
+   * @throws DiagnosisRunningError, NoRequestsError, WindowsShutError
    */
   run(seconds: number): Promise<Diagnosis>
   /** One of the last diagnoses, with its flame graph. */
@@ -109,7 +110,9 @@ async function observe(seconds: number, settings: DiagnosisSettings): Promise<Di
     const stream = streamEvidence((part) => worker.postMessage(part), { takesPlans: true })
     const timeUp = delay(seconds * 1000, undefined, { ref: false })
     // `concluded` comes before the window's end only where the thread fails.
-    await Promise.race([nextAnswer(worker, 'suffices'), concluded, timeUp]).finally(stream.close)
+    await Promise.race([nextAnswer(worker, 'suffices'), concluded, timeUp, windowGate.untilShut()]).finally(
+      stream.close
+    )
     const { diagnosis, flame } = await concluded
     if (diagnosis.window.requests === 0) throw new NoRequestsError(seconds)
     return { id: randomUUID(), ...diagnosis, flame }

@@ -9,6 +9,7 @@ import { type LineCapture, openLineCapture, readCallerLines, readPositionTicks }
 import { closeCpuCapture, MIN_PROFILE_MS, openCpuCapture, readCpuCapture } from './profiler.ts'
 import { type RecordedSpan, spanRecorder } from './span-recorder.ts'
 import { type CapturedPlan, planCapture } from './sql/plan-capture.ts'
+import { windowGate } from './window-gate.ts'
 
 /** What was recorded since the part before, as plain data; the times and counts are those of the whole window. */
 export interface EvidencePart {
@@ -40,12 +41,13 @@ const READ_EVERY_MS = 500
 /**
  * Opens the window; only one can be open at a time.
  * @param takesPlans whether the database tells the plans of its statements, which costs it some time
- * @throws Error when one is open
+ * @throws WindowsShutError, or Error when one is open
  */
 export function streamEvidence(
   onPart: (part: EvidencePart) => void,
   { takesPlans = false } = {}
 ): EvidenceStream {
+  windowGate.pass()
   if (spanRecorder.isOpen) throw new Error('a window is open already')
   let pauseMs = 0
 

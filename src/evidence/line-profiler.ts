@@ -53,6 +53,10 @@ export function startLineProfiler(): void {
   callerLineProfiler?.stopProfiling(callerLinesName(), 0)
 }
 
+export function isLineProfilerStarted(): boolean {
+  return session !== undefined
+}
+
 export function stopLineProfiler(): void {
   clearInterval(keeperTimer)
   profileConsole.profileEnd(keeperName())

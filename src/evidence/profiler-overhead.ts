@@ -62,7 +62,12 @@ function keepReading(): void {
 }
 
 function readCpu(): Reading {
-  return { atMs: performance.now(), cpuMs: mainThreadCpuMs + readProfilerThreadsCpuMs() }
+  return { atMs: performance.now(), cpuMs: readProfilerCpuMs() }
+}
+
+/** All that it has cost so far; NaN where the platform does not tell the CPU time of threads. */
+export function readProfilerCpuMs(): number {
+  return mainThreadCpuMs + readProfilerThreadsCpuMs()
 }
 
 /** @returns NaN where there is no /proc */

@@ -51,6 +51,9 @@ export interface ProfiledSpan {
  */
 export const MIN_PROFILE_MS = 100
 
+/** A profile that somebody else owns is cut no more often than that only to learn what the telemetry costs. */
+const COSTS_EVERY_MS = 10_000
+
 /** The label of what belongs to no span. */
 const NO_SPAN = {}
 
@@ -63,6 +66,7 @@ let unreadProfiles: Profile[] = []
 let discardTimer: NodeJS.Timeout | undefined
 let captureOpen = false
 let lastCutAtMs = 0
+let onEnd: ((profile: Profile) => void) | undefined
 
 /** Starts the profiler. Call once, before the first span. */
 export function startProfiler(): void {
@@ -97,7 +101,18 @@ export function isProfileTooShort(): boolean {
 
 /** A profile that its owner ended; kept for the capture that is open, if one is. */
 export function profileEnds(profile: Profile): void {
+  onEnd?.(profile)
   if (captureOpen) unreadProfiles.push(profile)
+}
+
+/** @param listener is given every profile that ends, whoever ended it; it must not throw */
+export function onProfileEnd(listener: ((profile: Profile) => void) | undefined): void {
+  onEnd = listener
+}
+
+/** Lets a profile end, where none has for some time, so that its listener learns what it holds. */
+export function cutForCosts(): void {
+  if (performance.now() - lastCutAtMs >= COSTS_EVERY_MS) discardProfile()
 }
 
 /** Stops the profiler for good; a restart in the same process would lose optimized functions. */
@@ -145,7 +160,9 @@ function discardProfile(): void {
 
 function cutProfile(label: typeof labelSample): Profile {
   profileBegins()
-  return host.cut(label)
+  const profile = host.cut(label)
+  onEnd?.(profile)
+  return profile
 }
 
 function cutOwnProfile(label: typeof labelSample): Profile {

@@ -1,6 +1,6 @@
 /** The profilers of a process: CPU samples that know their span, the lines that go with them, and the heap. */
 import { startHeapProfiler, stopHeapProfiler } from './heap-profiler.ts'
-import { startLineProfiler, stopLineProfiler } from './line-profiler.ts'
+import { isLineProfilerStarted, startLineProfiler, stopLineProfiler } from './line-profiler.ts'
 import { isProfilerStarted, startProfiler, stopProfiler } from './profiler.ts'
 import { startOverheadWatch, stopOverheadWatch } from './profiler-overhead.ts'
 
@@ -12,6 +12,12 @@ export function startProfilers(): void {
   startOverheadWatch()
 }
 
+/** True where a window would have samples and lines. */
+export function areProfilersRunning(): boolean {
+  return isProfilerStarted() && isLineProfilerStarted()
+}
+
+/** For good: started again in the same process they would not know the functions that are optimized by then. */
 export function stopProfilers(): void {
   stopOverheadWatch()
   stopHeapProfiler()

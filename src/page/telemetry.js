@@ -37,7 +37,7 @@ export async function loadTelemetry(config) {
 }
 
 function collectFacts(
-  { sampling, profiler, profiler_overhead_pct, estimated_monthly_cost_usd },
+  { sampling, profiler, profiler_overhead_pct, overhead_guard, estimated_monthly_cost_usd },
   { datadog }
 ) {
   return {
@@ -45,8 +45,20 @@ function collectFacts(
     'Requests in the last hour': String(sampling.requests_last_hour),
     'Profiler, share of a core':
       profiler_overhead_pct === undefined ? describeProfiler(profiler) : percent(profiler_overhead_pct / 100),
+    'All telemetry, of one core': describeGuard(overhead_guard),
     ...(datadog.agent_url === null ? {} : { 'Datadog, a month': usd(estimated_monthly_cost_usd) })
   }
+}
+
+const SHED = {
+  windows: 'no diagnoses for now',
+  span_rate: 'a tenth of the sampling rate',
+  profiler: 'the profiler off until a restart'
+}
+
+function describeGuard({ telemetry_pct_of_core: pct, limit_pct, shed }) {
+  const cost = pct === null ? 'not measured' : `${percent(pct / 100)} of at most ${percent(limit_pct / 100)}`
+  return [cost, ...shed.map((step) => SHED[step])].join('; ')
 }
 
 function describeProfiler({ running }) {

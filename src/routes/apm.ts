@@ -4,6 +4,8 @@ import type { Config } from '../config.ts'
 import { isProfilerStarted } from '../evidence/profiler.ts'
 import { reportProfilerOverhead } from '../evidence/profiler-overhead.ts'
 import { estimateMonthlyCost } from '../telemetry/monthly-cost.ts'
+import type { OverheadGuard } from '../telemetry/overhead-guard.ts'
+import { STEPS } from '../telemetry/overhead-steps.ts'
 import { redactAddress } from '../telemetry/redaction.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 
@@ -60,6 +62,19 @@ const metricsSchema = z.object({
       "CPU time of the profiler's threads and of cutting profiles, in % of a core over the last minute; without " +
         'the interruptions themselves, some microseconds a sample. Absent where the platform does not tell'
     ),
+  overhead_guard: z.object({
+    state: z
+      .enum(['ok', 'shedding', 'profiler_stopped', 'off'])
+      .describe('off: there is no profiler, which the figure is read from'),
+    telemetry_pct_of_core: z
+      .number()
+      .nullable()
+      .describe('what spans, exporters and profilers cost together, in % of a core over the last 8 s'),
+    limit_pct: z.number().describe('DD_PROFILING_MAX_TIME_USAGE_PCT'),
+    shed: z
+      .array(z.enum(STEPS))
+      .describe('what is given up to stay below the limit; the profiler until a restart')
+  }),
   estimated_monthly_cost_usd: usd.describe("what Datadog's agent is sent, at the course's prices"),
   monthly_cost: z.object({
     hosts_usd: usd.describe('15 a host'),
@@ -70,9 +85,15 @@ const metricsSchema = z.object({
   })
 })
 
-export const apmRoutes: FastifyPluginAsyncZod<{ config: Config; telemetry: Telemetry }> = async (
+export interface ApmDeps {
+  config: Config
+  telemetry: Telemetry
+  overheadGuard: OverheadGuard
+}
+
+export const apmRoutes: FastifyPluginAsyncZod<ApmDeps> = async (
   app,
-  { config, telemetry }
+  { config, telemetry, overheadGuard }
 ) => {
   app.get(
     '/apm/config',
@@ -118,6 +139,7 @@ export const apmRoutes: FastifyPluginAsyncZod<{ config: Config; telemetry: Telem
           requests_last_hour: telemetry.requestCount.lastHour(Date.now())
         },
         ...reportProfiler(telemetry),
+        overhead_guard: reportGuard(overheadGuard),
         ...reportCost(telemetry)
       }
     }
@@ -137,6 +159,11 @@ function reportProfiler({ datadog }: Telemetry) {
     },
     ...(pctOfCore === null ? {} : { profiler_overhead_pct: Number(pctOfCore.toFixed(3)) })
   }
+}
+
+function reportGuard(guard: OverheadGuard) {
+  const { state, telemetryPctOfCore, limitPct, shed } = guard.report()
+  return { state, telemetry_pct_of_core: telemetryPctOfCore, limit_pct: limitPct, shed }
 }
 
 function reportCost({ datadog }: Telemetry) {

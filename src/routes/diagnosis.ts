@@ -4,6 +4,7 @@ import { compareDiagnoses, comparisonSchema } from '../diagnosis/compare.ts'
 import { diagnosisSchema } from '../diagnosis/finding.ts'
 import type { DiagnosisRecord, Diagnostician } from '../diagnosis/run-diagnosis.ts'
 import { HttpError } from '../errors.ts'
+import { refuseWithoutProfiler } from './profiler-off.ts'
 
 const secondsError = 'must be a number from 1 to 60'
 const bodySchema = z
@@ -41,6 +42,7 @@ export const diagnosisRoutes: FastifyPluginAsyncZod<{ diagnostician: Diagnostici
           'A diagnosis needs spans: start the service with TRACING_ENABLED=true.'
         )
       }
+      refuseWithoutProfiler()
       return diagnostician.run(request.body.seconds)
     }
   )

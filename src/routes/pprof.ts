@@ -6,9 +6,10 @@ import { HttpError } from '../errors.ts'
 import { buildHeapFlameTree, type HeapFlameNode } from '../evidence/heap-flame-tree.ts'
 import { exportHeapProfile, readHeapProfile } from '../evidence/heap-profiler.ts'
 import { exportCpuProfile } from '../evidence/pprof-export.ts'
-import { isProfilerStarted } from '../evidence/profiler.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
 import { openEvidenceWindow } from '../evidence/window.ts'
+import { WindowsShutError, windowGate } from '../evidence/window-gate.ts'
+import { refuseWithoutProfiler } from './profiler-off.ts'
 
 const secondsError = 'must be a number from 1 to 60'
 const querySchema = z.object({
@@ -38,7 +39,7 @@ export const pprofRoutes: FastifyPluginAsyncZod<{ sources: SourceTree }> = async
     async function profileCpu({ query }, reply) {
       refuseWithoutProfiler()
       const window = openWindowOrRefuse()
-      await delay(query.seconds * 1000)
+      await Promise.race([delay(query.seconds * 1000), windowGate.untilShut()])
       const evidence = await window.close()
       if (query.span !== undefined && !evidence.spans.some(({ name }) => name === query.span)) {
         throw unknownSpan(query.span, new Set(evidence.spans.map(({ name }) => name)))
@@ -72,19 +73,11 @@ export const pprofRoutes: FastifyPluginAsyncZod<{ sources: SourceTree }> = async
   )
 }
 
-function refuseWithoutProfiler(): void {
-  if (isProfilerStarted()) return
-  throw new HttpError(
-    409,
-    'PROFILER_OFF',
-    'The profiler does not run: start the service with TRACING_ENABLED=true.'
-  )
-}
-
 function openWindowOrRefuse() {
   try {
     return openEvidenceWindow()
-  } catch {
+  } catch (error) {
+    if (error instanceof WindowsShutError) throw error
     throw new HttpError(409, 'CAPTURE_RUNNING', 'Another capture is running: wait until it has ended.')
   }
 }

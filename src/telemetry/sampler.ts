@@ -20,6 +20,7 @@ export const FORCED_ATTRIBUTE = 'sampling.forced'
  */
 export class AdjustableSampler implements Sampler {
   #rate: number
+  #rateShare = 1
   readonly #window: { readonly isOpen: boolean }
   #decide: Sampler
   #record: Sampler
@@ -33,12 +34,22 @@ export class AdjustableSampler implements Sampler {
 
   /** The share of new traces that is sampled, 0 to 1; takes effect with the next trace. */
   get rate(): number {
-    return this.#rate
+    return this.#rate * this.#rateShare
   }
 
   set rate(rate: number) {
     this.#rate = rate
-    this.#decide = byParentOrRatio(rate)
+    this.#apply()
+  }
+
+  /** The part of the rate that applies; below 1 while telemetry costs too much. */
+  set rateShare(share: number) {
+    this.#rateShare = share
+    this.#apply()
+  }
+
+  #apply(): void {
+    this.#decide = byParentOrRatio(this.rate)
     this.#record = createAlwaysRecordSampler(this.#decide)
   }
 

@@ -34,7 +34,7 @@ const datadog =
   config.tracingEnabled && config.datadogAgentUrl !== undefined
     ? (await import('./datadog.ts')).startDatadog(config)
     : undefined
-if (config.tracingEnabled) startProfilers()
+if (config.tracingEnabled && config.profilerEnabled) startProfilers()
 export const telemetry = startTelemetry(config, { datadog, onRateChange: logRateChange })
 
 function logRateChange({ samplingRate, requestsLastHour }: RateChange): void {

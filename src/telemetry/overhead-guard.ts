@@ -1,0 +1,171 @@
+/** Measures what telemetry costs this process while it runs, and gives up parts of it before that is too much. */
+import { performance } from 'node:perf_hooks'
+import type { FastifyBaseLogger } from 'fastify'
+import { cutForCosts, isProfilerStarted, onProfileEnd } from '../evidence/profiler.ts'
+import { readProfilerCpuMs } from '../evidence/profiler-overhead.ts'
+import { stopProfilers } from '../evidence/profilers.ts'
+import { SAMPLING_INTERVAL_MICROS } from '../evidence/sampling.ts'
+import { spanRecorder } from '../evidence/span-recorder.ts'
+import { readThreadTimes, telemetryCpuMs } from '../evidence/telemetry-share.ts'
+import { windowGate } from '../evidence/window-gate.ts'
+import {
+  type GuardState,
+  nextState,
+  SETTLE_MS,
+  STEPS,
+  type Step,
+  type TelemetryCost
+} from './overhead-steps.ts'
+import type { AdjustableSampler } from './sampler.ts'
+
+const TICK_MS = 2_000
+/**
+ * While a window is open every request is recorded, because somebody asked for it and for a minute at most: the limit
+ * is this much higher for as long, or a diagnosis under load would be refused for the cost of the one before.
+ */
+const WINDOW_ALLOWANCE = 4
+/** The part of the set sampling rate that is left when spans are given up. */
+const SHED_RATE_SHARE = 0.1
+/**
+ * What one sample takes from the code it interrupts; in no profile, since the sample is the interruption. Measured by
+ * a busy loop with and without both profilers: 0 to 0.5 % of a core at 198 samples a second.
+ */
+const INTERRUPTION_MS = 0.02
+/** The labelled profiler's and the line profiler's. */
+const SAMPLES_PER_MS = 2 / (SAMPLING_INTERVAL_MICROS / 1000)
+
+export interface OverheadReport {
+  state: 'ok' | 'shedding' | 'profiler_stopped' | 'off'
+  /** Over the last 8 s, or since the last step. Null without a profiler, which is what it is read from. */
+  telemetryPctOfCore: number | null
+  limitPct: number
+  shed: Step[]
+}
+
+export interface OverheadGuard {
+  report(): OverheadReport
+  stop(): void
+}
+
+interface Reading {
+  atMs: number
+  /** Of the main thread, by samples; the cutting of profiles is not in it. */
+  mainThreadMs: number
+  profilerMs: number
+  inWindow: boolean
+}
+
+/** A guard for a service without a profiler: there is nothing to measure, and next to nothing to give up. */
+export function createIdleGuard(limitPct: number): OverheadGuard {
+  return {
+    report: () => ({ state: 'off', telemetryPctOfCore: null, limitPct, shed: [] }),
+    stop() {}
+  }
+}
+
+/** Starts to measure; the profilers have to run. */
+export function startOverheadGuard(options: {
+  limitPct: number
+  sampler: AdjustableSampler
+  logger: Pick<FastifyBaseLogger, 'warn' | 'info'>
+}): OverheadGuard {
+  const { limitPct, sampler, logger } = options
+  let mainThreadCpuMs = 0
+  let state: GuardState = { taken: 0, sinceMs: performance.now() }
+  let readings = [read()]
+
+  function read(): Reading {
+    const atMs = performance.now()
+    return {
+      atMs,
+      mainThreadMs: mainThreadCpuMs,
+      profilerMs: (readProfilerCpuMs() || 0) + atMs * SAMPLES_PER_MS * INTERRUPTION_MS,
+      inWindow: spanRecorder.isOpen
+    }
+  }
+
+  function measure(): TelemetryCost | null {
+    const [first, last] = [readings[0], readings.at(-1)]
+    if (!isProfilerStarted() || !first || !last || last.atMs - first.atMs < TICK_MS / 2) return null
+    const elapsedMs = last.atMs - first.atMs
+    const profilerPct = ((last.profilerMs - first.profilerMs) / elapsedMs) * 100
+    return {
+      profilerPct,
+      totalPct: profilerPct + ((last.mainThreadMs - first.mainThreadMs) / elapsedMs) * 100
+    }
+  }
+
+  function tick(): void {
+    cutForCosts()
+    const now = read()
+    readings = [...readings.filter(({ atMs }) => now.atMs - atMs <= SETTLE_MS), now]
+    const cost = measure()
+    const allowance = readings.some(({ inWindow }) => inWindow) ? WINDOW_ALLOWANCE : 1
+    const next = nextState(state, cost, allowance * limitPct, now.atMs)
+    if (next === state || cost === null) return
+    const isShedding = next.taken > state.taken
+    const step = STEPS[isShedding ? state.taken : next.taken] as Step
+    state = next
+    readings = [now]
+    if (isShedding) give(step, cost)
+    else takeBack(step, cost)
+  }
+
+  function give(step: Step, { totalPct, profilerPct }: TelemetryCost): void {
+    logger.warn(
+      { step, telemetry_pct_of_core: totalPct, profiler_pct_of_core: profilerPct, limit_pct: limitPct },
+      `telemetry costs ${totalPct.toFixed(2)} % of a core (limit ${limitPct} %): ${SHEDDING[step]}`
+    )
+    if (step === 'windows') windowGate.shut()
+    if (step === 'span_rate') sampler.rateShare = SHED_RATE_SHARE
+    if (step === 'profiler') stopProfilers()
+  }
+
+  function takeBack(step: Step, { totalPct }: TelemetryCost): void {
+    logger.info(
+      { step, telemetry_pct_of_core: totalPct, limit_pct: limitPct },
+      `telemetry costs ${totalPct.toFixed(2)} % of a core again (limit ${limitPct} %): ${RESTORING[step]}`
+    )
+    if (step === 'windows') windowGate.open()
+    if (step === 'span_rate') sampler.rateShare = 1
+  }
+
+  onProfileEnd(function addTelemetryTime(profile) {
+    mainThreadCpuMs += telemetryCpuMs(readThreadTimes(profile))
+  })
+  const timer = setInterval(tick, TICK_MS).unref()
+
+  return {
+    report() {
+      const cost = measure()
+      return {
+        state: describeState(state),
+        telemetryPctOfCore: cost === null ? null : Number(cost.totalPct.toFixed(3)),
+        limitPct,
+        shed: STEPS.slice(0, state.taken)
+      }
+    },
+    stop() {
+      clearInterval(timer)
+      onProfileEnd(undefined)
+    }
+  }
+}
+
+const SHEDDING: Record<Step, string> = {
+  windows: 'no diagnosis and no profile is taken for now',
+  span_rate: 'a tenth of the sampling rate applies for now',
+  profiler:
+    'the profiler is stopped and stays off until a restart, since started again it would not know optimized functions'
+}
+
+const RESTORING: Record<Step, string> = {
+  windows: 'diagnoses and profiles are taken again',
+  span_rate: 'the sampling rate is what was set',
+  profiler: ''
+}
+
+function describeState({ taken }: GuardState): OverheadReport['state'] {
+  if (taken === 0) return 'ok'
+  return taken === STEPS.length ? 'profiler_stopped' : 'shedding'
+}
