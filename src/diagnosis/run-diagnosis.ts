@@ -34,7 +34,7 @@ export class DiagnosisRunningError extends Error {
   readonly statusCode = 409
   readonly code = 'DIAGNOSIS_RUNNING'
   constructor() {
-    super('A diagnosis is running already: wait until it has ended.')
+    super('A diagnosis or a profile is being taken already: wait until it has ended.')
   }
 }
 

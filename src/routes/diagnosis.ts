@@ -7,6 +7,7 @@ import { HttpError } from '../errors.ts'
 import { refuseWithoutProfiler } from './profiler-off.ts'
 
 const secondsError = 'must be a number from 1 to 60'
+const idError = 'must be the id of a diagnosis'
 const bodySchema = z
   .object({
     seconds: z
@@ -87,7 +88,7 @@ export const diagnosisRoutes: FastifyPluginAsyncZod<{ diagnostician: Diagnostici
       config: { guarded: true, takesLong: true },
       schema: {
         summary: 'What changed between two diagnoses, per request, by function and file',
-        querystring: z.object({ before: z.string(), after: z.string() }),
+        querystring: z.object({ before: z.string(idError), after: z.string(idError) }),
         response: { 200: comparisonSchema }
       }
     },

@@ -12,9 +12,15 @@ import { WindowsShutError, windowGate } from '../evidence/window-gate.ts'
 import { refuseWithoutProfiler } from './profiler-off.ts'
 
 const secondsError = 'must be a number from 1 to 60'
+const spanError = 'must be the name of a span, as traces show it'
 const querySchema = z.object({
   seconds: z.coerce.number(secondsError).min(1, secondsError).max(60, secondsError).default(30),
-  span: z.string().min(1).max(256).optional().describe('Only the samples of spans of this name')
+  span: z
+    .string()
+    .min(1, spanError)
+    .max(256, spanError)
+    .optional()
+    .describe('Only the samples of spans of this name')
 })
 
 const heapFlameSchema = z.object({

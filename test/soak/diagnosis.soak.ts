@@ -14,6 +14,7 @@ import { createFaultRegistry, type FaultName } from '../../src/faults.ts'
 
 const WINDOWS = Number(process.env.SOAK_WINDOWS ?? 60)
 const SINGLE_REQUEST_WINDOWS = Math.ceil(WINDOWS / 3)
+const TIMED_TRIALS = 3
 const CPU_FAULTS: [FaultName, span: string][] = [
   ['quadratic-chunk-filter', 'rag.rerank'],
   ['slow-prompt-serialization', 'openai.generate']
@@ -25,14 +26,14 @@ let service: RunningService
 
 before(async () => {
   process.env.SIMULATED_LATENCY_SCALE = '0'
-  service = await findOrStartService({
-    url: undefined,
-    defaultUrl: 'http://127.0.0.1:1',
-    onProgress: () => {}
-  })
+  service = await startOwnService()
 })
 
 after(() => service.stop())
+
+function startOwnService(): Promise<RunningService> {
+  return findOrStartService({ url: undefined, defaultUrl: 'http://127.0.0.1:1', onProgress: () => {} })
+}
 
 async function call(method: string, route: string, body: object): Promise<unknown> {
   const response = await fetch(new URL(route, service.url), {
@@ -134,5 +135,39 @@ describe(`${WINDOWS} windows`, () => {
     }
     t.diagnostic(`healthy in ${healthy} of ${WINDOWS}`)
     assert.equal(healthy, WINDOWS)
+  })
+})
+
+/** From the start of the load to the named lines. */
+describe('the time it takes', () => {
+  const limits: [what: string, requests: number, maxMs: number][] = [
+    ['one slow request', 1, 6_000],
+    ['ten slow requests', 10, 15_000]
+  ]
+  for (const [what, requests, maxMs] of limits) {
+    test(`${what}: at most ${maxMs / 1000} s`, async (t) => {
+      await call('PUT', '/faults', { enabled: true })
+      const costly = await findCostlyQuery()
+      const times: number[] = []
+      for (let trial = 0; trial < TIMED_TRIALS; trial++) {
+        const { diagnosis, ms } = await diagnose(requests, costly, 30)
+        assert.ok(CPU_FAULTS.every(([name, span]) => namesLine(diagnosis, name, span)))
+        times.push(ms)
+      }
+      t.diagnostic(describeMs(times))
+      assert.ok(Math.max(...times) <= maxMs)
+    })
+  }
+
+  test('cold start and ten slow requests: at most 30 s', async (t) => {
+    await service.stop()
+    const startedAt = performance.now()
+    service = await startOwnService()
+    await call('PUT', '/faults', { enabled: true })
+    const { diagnosis } = await diagnose(10, 0, 30)
+    const ms = performance.now() - startedAt
+    t.diagnostic(`${Math.round(ms)} ms from the start of the process to the lines`)
+    assert.ok(CPU_FAULTS.every(([name, span]) => namesLine(diagnosis, name, span)))
+    assert.ok(ms <= 30_000)
   })
 })
