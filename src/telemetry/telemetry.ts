@@ -20,6 +20,7 @@ import { createTrafficRate, type RateChange } from './traffic-rate.ts'
 
 /** A dead backend holds its exporter's shutdown for 8-10 s; the process should not wait for it. */
 const SHUTDOWN_TIMEOUT_MS = 2500
+const ADJUST_RATE_EVERY_MS = 60_000
 
 /** What the service asks of its own tracing. */
 export interface Telemetry {
@@ -71,7 +72,8 @@ export function startTelemetry(
   const sampler = new AdjustableSampler(config.samplingRate, spanRecorder)
   const otlp = config.otlpEndpoint === undefined ? [] : [createOtlpBackend(config.otlpEndpoint)]
 
-  const countRequest = createTrafficRate(config, requestCount, sampler, onRateChange)
+  const { countRequest, adjustRate } = createTrafficRate(config, requestCount, sampler, onRateChange)
+  const adjusting = setInterval(adjustRate, ADJUST_RATE_EVERY_MS).unref()
   const spanProcessors = [
     profileLink,
     redactionProcessor,
@@ -108,7 +110,10 @@ export function startTelemetry(
     countRequest,
     backends: [...otlp, ...(datadog ? [datadog] : [])],
     ...(datadog && { datadog }),
-    shutdown: () => shutdownAll(spanProcessors)
+    shutdown() {
+      clearInterval(adjusting)
+      return shutdownAll(spanProcessors)
+    }
   }
 }
 

@@ -18,14 +18,15 @@ export interface RateChange {
 
 /**
  * @param onChange is told of each change
- * @returns to be called for each traced request, before it is decided whether it is sampled
+ * @returns `countRequest`, to be called for each traced request before it is decided whether it is sampled, and
+ *   `adjustRate`, to be called now and then: without requests an hour ends as well
  */
 export function createTrafficRate(
   limits: TrafficLimits,
   requests: HourCount,
   sampler: AdjustableSampler,
   onChange: (change: RateChange) => void
-): () => void {
+): { countRequest(): void; adjustRate(): void } {
   const lowRate = Math.min(limits.highTrafficSamplingRate, limits.samplingRate)
   let isHigh = false
 
@@ -34,13 +35,18 @@ export function createTrafficRate(
     return requestsLastHour > (isHigh ? RISE_BELOW * limit : limit)
   }
 
-  return function countRequest() {
-    const nowMs = Date.now()
-    requests.add(nowMs)
-    const requestsLastHour = requests.lastHour(nowMs)
+  function adjustRate(): void {
+    const requestsLastHour = requests.lastHour(Date.now())
     if (isHighNow(requestsLastHour) === isHigh) return
     isHigh = !isHigh
     sampler.rate = isHigh ? lowRate : limits.samplingRate
     onChange({ samplingRate: sampler.rate, requestsLastHour })
   }
+
+  function countRequest(): void {
+    requests.add(Date.now())
+    adjustRate()
+  }
+
+  return { countRequest, adjustRate }
 }

@@ -11,7 +11,7 @@ function simulate(t: { mock: { timers: typeof import('node:test').mock.timers } 
   const sampler = new AdjustableSampler(0.1, { isOpen: false })
   const changes: (RateChange & { minute: number })[] = []
   let minute = 0
-  const countRequest = createTrafficRate(
+  const { countRequest, adjustRate } = createTrafficRate(
     { samplingRate: 0.1, highTrafficRequestsPerHour: 600, highTrafficSamplingRate: 0.01 },
     new HourCount(),
     sampler,
@@ -21,6 +21,7 @@ function simulate(t: { mock: { timers: typeof import('node:test').mock.timers } 
     minute = index
     for (let i = 0; i < requests; i++) countRequest()
     t.mock.timers.tick(MINUTE_MS)
+    adjustRate()
   }
   return { changes, rate: sampler.rate }
 }
@@ -32,9 +33,20 @@ test('the rate falls above the limit, and rises when the hour holds four fifths 
   assert.deepEqual(changes, [
     { samplingRate: 0.01, requestsLastHour: 601, minute: 0 },
     // The burst has left the last 60 minutes.
-    { samplingRate: 0.1, requestsLastHour: 59 * 5 + 1, minute: 60 }
+    { samplingRate: 0.1, requestsLastHour: 59 * 5, minute: 59 }
   ])
   assert.equal(rate, 0.1)
+})
+
+test('without further requests the rate rises as well', (t) => {
+  const { changes } = simulate(t, [601, ...Array.from({ length: 60 }, () => 0)])
+  assert.deepEqual(
+    changes.map(({ samplingRate, minute }) => [samplingRate, minute]),
+    [
+      [0.01, 0],
+      [0.1, 59]
+    ]
+  )
 })
 
 test('traffic about the limit changes the rate once, not every minute', (t) => {
