@@ -7,8 +7,8 @@ import { type StartedServer, startServer } from '../server-process.ts'
 import { type LogLine, sendJson, until } from '../service.ts'
 
 const MOODS: Mood[] = ['refusing', 'unavailable', 'hanging', 'slow']
-/** Some 10 spans each: more than the queue of a backend that answers nothing can take. */
-const QUERIES = 220
+/** 8 spans each: more than the queue of a backend that answers nothing can take. */
+const QUERIES = 300
 const CLIENTS = 4
 const OTLP_QUEUE_SPANS = 2048
 /** The OTLP exporter gives up after 10 s, dd-trace sends a second time after 7.5 s. */

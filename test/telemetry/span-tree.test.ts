@@ -106,6 +106,8 @@ test('one query leaves exactly this tree of spans', async () => {
     'llm.model': 'gpt-4',
     'gen_ai.usage.input_tokens': usage.prompt_tokens,
     'llm.prompt_tokens': usage.prompt_tokens,
+    'llm.repeated_prompt_tokens': 0,
+    'llm.repeated_prompt_cost_usd': 0,
     'gen_ai.usage.output_tokens': usage.completion_tokens,
     'llm.completion_tokens': usage.completion_tokens,
     cost_usd: usage.cost_usd
