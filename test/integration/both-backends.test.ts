@@ -38,7 +38,9 @@ async function start(name: string, samplingRate: number): Promise<StartedServer 
       OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl,
       DD_TRACE_AGENT_URL: agentUrl,
       DD_SERVICE: service,
-      SAMPLING_RATE: String(samplingRate)
+      SAMPLING_RATE: String(samplingRate),
+      // The rate is to stay as it is, whatever all this costs.
+      DD_PROFILING_MAX_TIME_USAGE_PCT: '100'
     },
     SEEDED
   )

@@ -85,6 +85,8 @@ test('the test agent holds exactly the sampled traces, whole, and profiles of th
     DD_ENV: 'testing',
     DD_VERSION: '1.2.3',
     SAMPLING_RATE: '0.5',
+    // The rate is to stay as it is, whatever all this costs.
+    DD_PROFILING_MAX_TIME_USAGE_PCT: '100',
     FAULTS: 'quadratic-chunk-filter,slow-prompt-serialization'
   })
   const health = await readJson<{ apm_configured: boolean; apm_enabled: boolean }>(service.url, '/health')

@@ -46,6 +46,8 @@ async function startWithBackends() {
     {
       ...backends.settings,
       SAMPLING_RATE: '1',
+      // The rate is to stay as it is, whatever all this costs.
+      DD_PROFILING_MAX_TIME_USAGE_PCT: '100',
       DD_SERVICE: 'backends-test',
       DD_ENV: 'testing',
       DD_VERSION: '1.2.3',

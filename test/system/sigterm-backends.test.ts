@@ -25,7 +25,12 @@ for (const moods of CASES) {
   test(`SIGTERM under load, otlp ${moods.otlp}, datadog ${moods.datadog}`, async (t) => {
     const backends = await startBothBackends()
     t.after(backends.close)
-    const { child, url } = await startServer({ ...backends.settings, SAMPLING_RATE: '1' })
+    const { child, url } = await startServer({
+      ...backends.settings,
+      SAMPLING_RATE: '1',
+      // The rate is to stay as it is, whatever all this costs.
+      DD_PROFILING_MAX_TIME_USAGE_PCT: '100'
+    })
     await backends.otlp.setMood(moods.otlp)
     await backends.datadog.setMood(moods.datadog)
 
