@@ -2,7 +2,9 @@
  * The settings: one schema, the type inferred from it, and the only place that reads the environment.
  * `.env.example` lists the same names with the same defaults; a test holds the two together.
  */
+
 import { existsSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import packageJson from '../package.json' with { type: 'json' }
@@ -80,6 +82,7 @@ export const settingsSchema = z.object({
   CAPTURE_CONTENT: flag().prefault('false'),
   DIAGNOSIS_MIN_CPU_MS: decimal(0, 60_000).prefault('20'),
   SLOW_REQUEST_MS: wholeNumber(0, 3_600_000).prefault('3000'),
+  HEAP_PROFILE_DIR: z.string().default(tmpdir()),
   SQL_INDEX_ADVICE: oneOf('auto', 'on', 'on-request', 'off').default('auto'),
   MAX_CONCURRENT_QUERIES: wholeNumber(1, 10_000).prefault('64'),
   MAX_WAITING_QUERIES: wholeNumber(0, 100_000).prefault('256'),
@@ -246,6 +249,7 @@ function toConfig(settings: Settings) {
     captureContent: settings.CAPTURE_CONTENT,
     diagnosisMinCpuMs: settings.DIAGNOSIS_MIN_CPU_MS,
     slowRequestMs: settings.SLOW_REQUEST_MS,
+    heapProfileDir: settings.HEAP_PROFILE_DIR,
     sqlIndexAdvice: sqlIndexAdviceOf(settings),
     maxConcurrentQueries: settings.MAX_CONCURRENT_QUERIES,
     maxWaitingQueries: settings.MAX_WAITING_QUERIES,

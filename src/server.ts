@@ -9,6 +9,7 @@ import { createIndexAdvisor } from './database/index-advisor.ts'
 import { findMemoryFindings, type MemoryEvidence } from './diagnosis/memory-findings.ts'
 import { createDiagnostician } from './diagnosis/run-diagnosis.ts'
 import { type HeapWatch, startHeapWatch } from './evidence/heap-watch.ts'
+import { writeProfileNearHeapLimit } from './evidence/out-of-memory.ts'
 import { areProfilersRunning } from './evidence/profilers.ts'
 import { createSourceTree } from './evidence/source-tree.ts'
 import { createFaultRegistry } from './faults.ts'
@@ -62,6 +63,15 @@ function explainListenError({ code, message }: NodeJS.ErrnoException): string {
   return `Cannot listen on HOST=${config.host}, PORT=${config.port}: ${message}`
 }
 
+/** With Datadog's profiler the same is Datadog's to do, and there is one such watch in a process. */
+function watchHeapLimit(): void {
+  if (!areProfilersRunning() || telemetry.datadog?.isProfiling()) return
+  writeProfileNearHeapLimit(config.heapProfileDir, function logProfile(outcome) {
+    if ('file' in outcome) logger.fatal(outcome, 'the heap is full: its profile tells what fills it')
+    else logger.fatal({ err: outcome.error }, 'the heap is full, and no profile of it could be written')
+  })
+}
+
 function collectMemoryEvidence(heapWatch: HeapWatch, leakChecker: LeakChecker): MemoryEvidence {
   const hours = Math.min(process.uptime() / 3600, 1)
   const { report } = leakChecker.last ?? {}
@@ -84,6 +94,7 @@ async function main(): Promise<void> {
     }),
     openModel()
   ])
+  watchHeapLimit()
   const faults = createFaultRegistry(config.faults)
   const heapWatch = startHeapWatch(measureBoundedCacheBytes)
   const leakChecker = createLeakChecker({ database, faults })

@@ -44,9 +44,9 @@ export function estimateGrowthRate(points: readonly TimedBytes[]): GrowthRate {
 /** The practical's own threshold for a sustained growth. */
 const MAX_BYTES_PER_HOUR = 10 * 2 ** 20
 /** So much fills up by itself in a young process: code that gets compiled, rings of recent requests. */
-const MIN_GROWN_BYTES = 2 * 2 ** 20
+const MIN_GROWN_BYTES = 1.5 * 2 ** 20
 
-/** @returns whether memory grows for certain: the whole interval lies above 10 MB an hour, and it adds up to 2 MB */
+/** @returns whether memory grows for certain: the whole interval lies above 10 MB an hour, and it adds up to 1.5 MB */
 export function isSustained({ low, reliable, spanMs }: GrowthRate): boolean {
   if (!reliable || low === null) return false
   return low > MAX_BYTES_PER_HOUR && (low * spanMs) / HOUR_MS >= MIN_GROWN_BYTES

@@ -11,7 +11,7 @@ const MAX_POINTS = 120
 /** What starts to leak after hours is to show before the window has forgotten the hours. */
 const RECENT_POINTS = 15
 /** Until then what the start left is collected, and what every request needs is loaded. */
-const SETTLED_AFTER_MS = 40_000
+const SETTLED_AFTER_MS = 30_000
 /** At rest none comes by itself. Ten of these points are there after two minutes; one costs some 20 ms. */
 const FORCE_AFTER_MS = 11_000
 const CHECK_EVERY_MS = 1000
