@@ -12,7 +12,8 @@ import { DatabaseUnavailableError } from './errors.ts'
 const QUERY_TIMEOUT_MS = 15_000
 const CLOSE_GRACE_MS = 3_000
 const FIRST_RESTART_DELAY_MS = 100
-const MAX_RESTART_DELAY_MS = 5_000
+/** A start takes a second or two: with this it answers again within five, however often it dies. */
+const MAX_RESTART_DELAY_MS = 2_000
 /** A server that lived this long did not die of its start: the next restart may be quick again. */
 const STABLE_AFTER_MS = 60_000
 

@@ -103,9 +103,13 @@ export function testRetrieve(engine: string, open: () => Promise<Database>): voi
       }
     })
 
-    test('the index, and one JOIN instead of 51 SELECTs, save time each, together tenfold', async () => {
+    test('the index, and one JOIN instead of 51 SELECTs, save time each, together tenfold', async (t) => {
       const ms = await measureFastestMs(database, [naive, oneByOne, fixed])
       const [slowest = 0, indexed = 0, fastest = 0] = ms
+      t.diagnostic(
+        `${engine}: 1 + 50 SELECTs ${slowest.toFixed(1)} ms, with the index ${indexed.toFixed(1)} ms, ` +
+          `one JOIN ${fastest.toFixed(1)} ms: ${(slowest / fastest).toFixed(0)} × faster`
+      )
       assert.ok(slowest > 1.5 * indexed && indexed > 1.5 * fastest && slowest > 10 * fastest, ms.join(', '))
     })
 

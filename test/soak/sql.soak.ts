@@ -4,34 +4,13 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import exampleData from '../../example_data.json' with { type: 'json' }
 import { findOrStartService, type RunningService } from '../../src/cli/service.ts'
-import type { Diagnosis, Finding } from '../../src/diagnosis/finding.ts'
 import type { FaultName } from '../../src/faults.ts'
+import { diagnose, isSqlFault, nameFinding } from '../database/service-suite.ts'
 
 const WINDOWS = Number(process.env.SOAK_WINDOWS ?? 30)
+const MISSING_INDEX = 'missing index on rag_demo.chunks.document_id'
 const ENGINES = { embedded: '', postgresql: process.env.TEST_DATABASE_URL }
-
-function isRepeated({ calls_per_request, evidence }: Finding): boolean {
-  return (calls_per_request ?? 0) >= 10 && evidence.some((text) => text.startsWith('N+1:'))
-}
-
-function isUnindexed({ plan_issues = [] }: Finding): boolean {
-  return plan_issues.some(({ kind, table, columns }) => {
-    return kind === 'unindexed-scan' && table === 'rag_demo.chunks' && columns.join() === 'document_id'
-  })
-}
-
-/** What the faults of SQL are said to be, and anything else by its suggestion. */
-function name({ findings }: Diagnosis): string {
-  const names = findings
-    .filter(({ kind, severity }) => kind === 'sql' && severity === 'fault')
-    .map((finding) => {
-      if (isRepeated(finding)) return 'N+1'
-      return isUnindexed(finding) ? 'missing index' : finding.suggestion
-    })
-  return names.sort().join(' and ') || 'nothing'
-}
 
 for (const [engine, databaseUrl] of Object.entries(ENGINES)) {
   describe(`${WINDOWS} windows of each on ${engine}`, { skip: databaseUrl === undefined }, () => {
@@ -45,14 +24,6 @@ for (const [engine, databaseUrl] of Object.entries(ENGINES)) {
       })
       assert.ok(response.ok, `${method} ${route}: ${response.status} ${await response.clone().text()}`)
       return response.json()
-    }
-
-    async function diagnose(first: number): Promise<Diagnosis> {
-      const pending = call('POST', '/diagnosis', { seconds: 1.5 }) as Promise<Diagnosis>
-      const queries = exampleData.sample_queries
-      for (let i = 0; i < 5; i++)
-        await call('POST', '/query', { query: queries[(first + i) % queries.length] })
-      return pending
     }
 
     before(async () => {
@@ -70,15 +41,16 @@ for (const [engine, databaseUrl] of Object.entries(ENGINES)) {
     const cases: [FaultName[], expected: string][] = [
       [[], 'nothing'],
       [['n-plus-one-queries'], 'N+1'],
-      [['missing-index'], 'missing index'],
-      [['n-plus-one-queries', 'missing-index'], 'N+1 and missing index']
+      [['missing-index'], MISSING_INDEX],
+      [['n-plus-one-queries', 'missing-index'], `N+1 and ${MISSING_INDEX}`]
     ]
     for (const [faults, expected] of cases) {
       test(`${faults.join(' and ') || 'no fault'}: ${expected}`, async (t) => {
         for (const fault of faults) await call('PUT', `/faults/${fault}`, { enabled: true })
         const wrong: string[] = []
         for (let window = 0; window < WINDOWS; window++) {
-          const said = name(await diagnose(window))
+          const { findings } = await diagnose(service.url, window)
+          const said = findings.filter(isSqlFault).map(nameFinding).sort().join(' and ') || 'nothing'
           if (said !== expected) wrong.push(said)
         }
         for (const fault of faults) await call('PUT', `/faults/${fault}`, { enabled: false })
