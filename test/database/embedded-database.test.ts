@@ -15,6 +15,7 @@ import { isListening, readPort, until } from './connections.ts'
 
 const QUERY = 'Which encryption keys have to be rotated every year?'
 const fixed = createFaultRegistry('none').snapshot()
+const oneByOne = { ...fixed, 'n-plus-one-queries': true }
 const unavailable = { name: 'DatabaseUnavailableError', statusCode: 503, code: 'DATABASE_UNAVAILABLE' }
 
 const steps: string[] = []
