@@ -3,7 +3,7 @@
  * and only then: outside of windows nothing of it is set.
  */
 import { context, ROOT_CONTEXT } from '@opentelemetry/api'
-import type { PoolClient } from 'pg'
+import pg, { type PoolClient } from 'pg'
 import { planCapture } from '../evidence/sql/plan-capture.ts'
 
 /**
@@ -52,6 +52,8 @@ async function turnOn(client: PoolClient): Promise<void> {
     const { rows } = await client.query<{ name: string }>(TURN_ON, [JSON.stringify(SETTINGS)])
     isLoaded = rows.some(({ name }) => name.startsWith('auto_explain.'))
   })
+  // A connection that broke, or was left, says nothing of what the next one may.
+  if (setError && !(setError instanceof pg.DatabaseError)) return
   if (!isLoaded) {
     planCapture.giveUp(
       `The database does not tell its plans: ${(setError ?? loadError)?.message ?? 'no auto_explain'}.`
