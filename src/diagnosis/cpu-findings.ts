@@ -4,6 +4,7 @@ import { fitCpuGrowth, type Growth } from '../evidence/complexity.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { findHotFunctions, type HotFunction } from '../evidence/hot-functions.ts'
 import { heaviestLine } from '../evidence/line-index.ts'
+import { restoreLostFrames } from '../evidence/lost-frames.ts'
 import type { SourceRange } from '../evidence/source-ranges.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
 import { OUTSIDE_SPANS, type SpanTree } from '../evidence/span-tree.ts'
@@ -29,7 +30,10 @@ export function findCpuFindings(
   sources: SourceTree,
   minCpuMs: number
 ): Finding[] {
-  const hotFunctions = mergeInlined(findHotFunctions(evidence.samples, tree, evidence.lines, sources))
+  const hotFunctions = restoreLostFrames(
+    findHotFunctions(evidence.samples, tree, evidence.lines, sources),
+    sources
+  )
   const msBySpan = new Map<string, number>()
   for (const { spanName, costMs } of hotFunctions) {
     msBySpan.set(spanName, (msBySpan.get(spanName) ?? 0) + costMs)
@@ -46,35 +50,6 @@ export function findCpuFindings(
       cost.isFault && shareOfSpan > 0.5 ? fitCpuGrowth(tree.byName.get(hot.spanName) ?? [], tree) : undefined
     return [toFinding(hot, cost, growth, shareOfSpan, sources)]
   })
-}
-
-/**
- * Where V8 inlined a function, some of its samples stand on the line that calls it: a function that is hot on a
- * line of a costlier one's chain is that one.
- */
-function mergeInlined(hotFunctions: HotFunction[]): HotFunction[] {
-  const merged: HotFunction[] = []
-  for (const hot of hotFunctions) {
-    const line = heaviestLine(hot.lines)
-    const inlined = merged.find(
-      (other) =>
-        other.spanName === hot.spanName &&
-        other.chain.some((link) => link.file === hot.file && link.line === line)
-    )
-    if (inlined) absorb(inlined, hot)
-    else merged.push(hot)
-  }
-  return merged
-}
-
-function absorb(into: HotFunction, hot: HotFunction): void {
-  into.samples += hot.samples
-  into.costMs += hot.costMs
-  into.blockedMs += hot.blockedMs
-  into.gcMs += hot.gcMs
-  for (const [request, ms] of hot.costByRequest) {
-    into.costByRequest.set(request, (into.costByRequest.get(request) ?? 0) + ms)
-  }
 }
 
 /**
@@ -187,7 +162,7 @@ function describeEvidence(
   return [
     `${round(cost.msPerRequest)} ms per request in ${cost.affected} of ${cost.requests} requests (${Math.round(hot.samples)} samples)`,
     `${percent(shareOfSpan)} of the CPU that ${hot.spanName} uses itself`,
-    ...describeLines(hot),
+    ...(hot.isDeduced ? [describeDeduction(hot)] : describeLines(hot)),
     ...(loop && loop.endLine > loop.startLine
       ? [`inside the loop of lines ${loop.startLine} to ${loop.endLine}`]
       : []),
@@ -198,6 +173,14 @@ function describeEvidence(
       : []),
     ...(growth ? [describeGrowth(growth)] : [])
   ]
+}
+
+function describeDeduction({ chain, functionName }: HotFunction): string {
+  const call = chain.at(-2)
+  return (
+    `V8 shows it on the call in line ${call?.line} of ${call?.functionName}, outside of any loop: ` +
+    `deduced from the source, ${functionName} being the only function with a loop that is called there`
+  )
 }
 
 function describeLines(hot: HotFunction): string[] {

@@ -27,6 +27,8 @@ export interface HotFunction {
   resolvedShare: number
   /** What runs beneath the function where it is not its own code: callee → ms. */
   callees: Map<string, number>
+  /** True where no sample shows the function: see `lost-frames.ts`. */
+  isDeduced?: true
   /** Our frames of the heaviest stack, outermost first, each on the line of its call. */
   chain: ChainLink[]
 }

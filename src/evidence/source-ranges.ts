@@ -1,4 +1,4 @@
-/** Reads from a source text which lines its functions and loops span. */
+/** Reads from a source text which lines its functions and loops span, and what it calls where. */
 import { type ParserOptions, parse } from '@babel/parser'
 
 export interface SourceRange {
@@ -11,9 +11,18 @@ export interface SourceFunction extends SourceRange {
   name: string
 }
 
+export interface SourceCall {
+  line: number
+  /** Of the function or method: `price` in `price(order)` and in `shop.price(order)`. */
+  name: string
+}
+
 export interface SourceRanges {
   functions: SourceFunction[]
   loops: SourceRange[]
+  calls: SourceCall[]
+  /** What it imports, as written. */
+  imports: string[]
 }
 
 interface SyntaxNode {
@@ -22,18 +31,25 @@ interface SyntaxNode {
   [key: string]: unknown
 }
 
-const PARSER_OPTIONS: ParserOptions = { sourceType: 'module', plugins: ['typescript'], errorRecovery: true }
+const PARSER_OPTIONS: ParserOptions = {
+  sourceType: 'module',
+  plugins: ['typescript'],
+  // import() with its `source` like every other import.
+  createImportExpressions: true,
+  errorRecovery: true
+}
 const LOOP = /^(For|ForIn|ForOf|While|DoWhile)Statement$/
+const CALL = /^(Optional)?CallExpression$|^NewExpression$/
 const FUNCTION =
   /^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression|ObjectMethod|ClassMethod|ClassPrivateMethod)$/
 
 /** @returns no ranges for a text that can't be parsed: a diagnosis does without them */
 export function readSourceRanges(text: string): SourceRanges {
-  const ranges: SourceRanges = { functions: [], loops: [] }
+  const ranges: SourceRanges = { functions: [], loops: [], calls: [], imports: [] }
   try {
     visit(parse(text, PARSER_OPTIONS).program as unknown as SyntaxNode, '', ranges)
   } catch {
-    return { functions: [], loops: [] }
+    return { functions: [], loops: [], calls: [], imports: [] }
   }
   return ranges
 }
@@ -43,6 +59,9 @@ function visit(node: SyntaxNode, inheritedName: string, ranges: SourceRanges): v
   const range = { startLine: node.loc?.start.line ?? 0, endLine: node.loc?.end.line ?? 0 }
   if (LOOP.test(node.type)) ranges.loops.push(range)
   if (FUNCTION.test(node.type)) ranges.functions.push({ ...range, name: nameOf(node) || inheritedName })
+  if (CALL.test(node.type)) addCall(node, ranges.calls)
+  const imported = (node.source as SyntaxNode | undefined | null)?.value
+  if (typeof imported === 'string') ranges.imports.push(imported)
   for (const [key, value] of Object.entries(node)) {
     if (key === 'loc') continue
     const given = key === 'init' || key === 'value' || key === 'right' ? nameOf(node) : ''
@@ -50,6 +69,13 @@ function visit(node: SyntaxNode, inheritedName: string, ranges: SourceRanges): v
       if (isNode(child)) visit(child, given, ranges)
     }
   }
+}
+
+function addCall({ callee }: SyntaxNode, calls: SourceCall[]): void {
+  if (!isNode(callee)) return
+  const target = isNode(callee.property) ? callee.property : callee
+  const name = identifier(target)
+  if (name !== '') calls.push({ line: target.loc?.start.line ?? 0, name })
 }
 
 function isNode(value: unknown): value is SyntaxNode {

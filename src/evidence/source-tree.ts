@@ -1,7 +1,19 @@
 /** Tells our own source from libraries and the runtime, and knows its lines, functions and loops. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { innermost, readSourceRanges, type SourceFunction, type SourceRange } from './source-ranges.ts'
+import {
+  innermost,
+  readSourceRanges,
+  type SourceCall,
+  type SourceFunction,
+  type SourceRange
+} from './source-ranges.ts'
+
+/** A function of ours and the file it stands in. */
+export interface OwnFunction extends SourceFunction {
+  /** Absolute path. */
+  file: string
+}
 
 export interface SourceTree {
   /** @param file absolute path as V8 reports it */
@@ -14,6 +26,10 @@ export interface SourceTree {
   functionAt(file: string, line: number): SourceFunction | undefined
   /** @returns the innermost loop that the line stands in */
   loopAt(file: string, line: number): SourceRange | undefined
+  /** @returns our functions that the calls on a line may reach, by name: of the same file, or of one it imports */
+  calleesAt(file: string, line: number): OwnFunction[]
+  /** @returns the loops within a function that hold no other loop */
+  innermostLoopsOf(fn: OwnFunction): SourceRange[]
   /** @returns the trimmed text of a line (from 1), or null when the file or the line does not exist */
   lineText(file: string, line: number): string | null
 }
@@ -24,6 +40,9 @@ interface SourceFile {
   lines: string[]
   namedFunctions: SourceFunction[]
   loops: SourceRange[]
+  calls: SourceCall[]
+  /** Absolute paths of the files that it imports by a relative path. */
+  imports: string[]
 }
 
 /**
@@ -65,6 +84,17 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
     loopAt(file, line) {
       return innermost(open(file).loops, line)
     },
+    calleesAt(file, line) {
+      const { calls, imports } = open(file)
+      const names = new Set(calls.filter((call) => call.line === line).map(({ name }) => name))
+      return [file, ...imports].flatMap((reached) =>
+        open(reached).namedFunctions.flatMap((fn) => (names.has(fn.name) ? { ...fn, file: reached } : []))
+      )
+    },
+    innermostLoopsOf({ file, startLine, endLine }) {
+      const loops = open(file).loops.filter((loop) => loop.startLine >= startLine && loop.endLine <= endLine)
+      return loops.filter((loop) => !loops.some((other) => other !== loop && isWithin(other, loop)))
+    },
     lineText(file, line) {
       return open(file).lines[line - 1]?.trim() ?? null
     }
@@ -77,18 +107,28 @@ export function createShallowSourceTree(rootDir: string): SourceTree {
     ...createSourceTree(rootDir),
     functionAt: () => undefined,
     loopAt: () => undefined,
+    calleesAt: () => [],
+    innermostLoopsOf: () => [],
     lineText: () => null
   }
 }
 
 function readSourceFile(file: string | undefined): SourceFile {
   const text = file === undefined ? '' : readText(file)
-  const { functions, loops } = readSourceRanges(text)
+  const { functions, loops, calls, imports } = readSourceRanges(text)
   return {
     lines: text === '' ? [] : text.split(/\r?\n/),
     namedFunctions: functions.filter(({ name }) => name !== ''),
-    loops
+    loops,
+    calls,
+    imports: imports
+      .filter((specifier) => specifier.startsWith('.'))
+      .map((specifier) => path.resolve(path.dirname(file ?? ''), specifier))
   }
+}
+
+function isWithin(inner: SourceRange, outer: SourceRange): boolean {
+  return inner.startLine >= outer.startLine && inner.endLine <= outer.endLine
 }
 
 function readText(file: string): string {

@@ -59,7 +59,7 @@ describe('the ranges of a TypeScript source', () => {
   })
 
   test('a text that is no program has no ranges', () => {
-    assert.deepEqual(readSourceRanges('function {{{ ('), { functions: [], loops: [] })
+    assert.deepEqual(readSourceRanges('function {{{ ('), { functions: [], loops: [], calls: [], imports: [] })
   })
 })
 
