@@ -108,6 +108,8 @@ export const queryRoutes: FastifyPluginAsyncZod<QueryDeps> = async (
           signal
         })
       )
+      // It may be too late all the same: nothing waits after the last stage.
+      signal.throwIfAborted()
       const trace = getCurrentTrace()
       const traceId = trace?.traceId ?? request.id
       costs.add(answer.usage, caller.tenantId)
