@@ -25,7 +25,7 @@ export interface LeakCheckOptions {
 }
 
 const CHILD = new URL('./leak-check-child.ts', import.meta.url)
-const TIME_LIMIT_MS = 40_000
+const TIME_LIMIT_MS = 60_000
 const HEAP_LIMIT_MB = 384
 /** The heap's limit does not bound Buffers, nor what V8 keeps about the heap while it is watched. */
 const MEMORY_LIMIT_BYTES = 768 * BYTES_PER_MB

@@ -43,6 +43,18 @@ const cases: [name: string, first: Counted, second: Counted, verdict: string][] 
     { counts: [10, 10, 10, 6, 1, 1, 0] },
     'bounded'
   ],
+  [
+    'a window of the newest',
+    { counts: [0, 0, 8, 10, 10, 10] },
+    { counts: [0, 0, 0, 0, 0, 0, 38] },
+    'no suspect'
+  ],
+  [
+    'a leak that came late, but rarely',
+    { counts: [0, 0, 1, 2, 1, 2] },
+    { counts: [0, 0, 1, 2, 1, 2, 60] },
+    'leak'
+  ],
   ['warm-up', { counts: [3, 0, 0, 0, 0, 0] }, { counts: [3, 0, 0, 0, 0, 0, 0] }, 'no suspect'],
   ['the last of each', { counts: [0, 0, 0, 0, 0, 1] }, { counts: [0, 0, 0, 0, 0, 0, 1] }, 'no suspect'],
   [
