@@ -17,7 +17,12 @@ import { writeBatchStatement } from './batch-statement.ts'
 import { type Finding, round } from './finding.ts'
 import { MIN_EXPLAINED_STATEMENT_MS, MIN_SLOW_STATEMENT_MS, MIN_WASTED_ROWS } from './thresholds.ts'
 
-const NO_PLAN: PlanReading = { issues: [], candidates: [], wastedRows: 0 }
+/** What the plan of a statement's slowest execution says, and how long that took by the database's clock. */
+interface ReadPlan extends PlanReading {
+  slowestMs: number
+}
+
+const NO_PLAN: ReadPlan = { issues: [], candidates: [], wastedRows: 0, slowestMs: Number.POSITIVE_INFINITY }
 
 /** @param plans of each statement the slowest execution's; a statement without one is judged by its time alone */
 export function findSqlFindings(
@@ -26,7 +31,7 @@ export function findSqlFindings(
   sources: SourceTree,
   plans: readonly CapturedPlan[]
 ): Finding[] {
-  const readings = new Map(plans.map(({ statement, json }) => [statement, readPlan(parsePlan(json))]))
+  const readings = new Map(plans.map((plan) => [plan.statement, toReading(plan)]))
   return [
     ...findRepeatedStatements(tree, samples, sources).map((repeated) =>
       toRepeatedFinding(repeated, tree, sources)
@@ -35,6 +40,10 @@ export function findSqlFindings(
       (use) => findSlow(use, readings.get(use.statement) ?? NO_PLAN, tree, sources) ?? []
     )
   ]
+}
+
+function toReading({ json, durationMs }: CapturedPlan): ReadPlan {
+  return { ...readPlan(parsePlan(json)), slowestMs: durationMs }
 }
 
 function toRepeatedFinding(repeated: RepeatedStatement, tree: SpanTree, sources: SourceTree): Finding {
@@ -60,14 +69,15 @@ function toRepeatedFinding(repeated: RepeatedStatement, tree: SpanTree, sources:
 /** By its plan where that says what is wrong, else by its time. */
 function findSlow(
   use: StatementUse,
-  plan: PlanReading,
+  plan: ReadPlan,
   tree: SpanTree,
   sources: SourceTree
 ): Finding | undefined {
   const { parentName, callsPerParent, calls } = use
   // Many rows cost the reader as much as the database.
   const returnsMany = plan.issues.some(({ kind }) => kind === 'many-rows')
-  const msPerCall = returnsMany ? use.durationMs : use.msPerCall
+  // Past what the slowest took, it was this process that was held up.
+  const msPerCall = returnsMany ? use.durationMs : Math.min(use.msPerCall, plan.slowestMs)
   const msPerRequest = msPerCall * callsPerParent
   const isWasteful = plan.wastedRows * callsPerParent >= MIN_WASTED_ROWS
   const isSlow =

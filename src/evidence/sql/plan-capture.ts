@@ -15,7 +15,7 @@ const MAX_CALLS = 200
 const MAX_VALUES_LENGTH = 10_000
 
 const NOTICE = /^duration: ([\d.]+) ms\s+plan:\s*(\{[\s\S]*)$/
-const QUERY_TEXT = /"Query Text": ("(?:[^"\\]|\\.)*")/
+const QUERY_TEXT = /"Query Text":\s*("(?:[^"\\]|\\.)*")/
 const COMMENT = /traceparent='00-([0-9a-f]{32})-([0-9a-f]{16})-/
 
 /** One execution, runnable again. */
