@@ -12,6 +12,9 @@ export const MIN_REPORTED_WAIT_MS = 20
 /** Waiting that no child span explains becomes a fault from here on: somebody has to look at what it is. */
 export const MIN_UNEXPLAINED_WAIT_MS = 100
 
+/** Waiting for another service's answers from here on is a fault, though not of this code; a language model may take longer. */
+export const MIN_SLOW_CALL_MS = 200
+
 /** A span that stands behind others for less of its time than this is slow for reasons of its own. */
 export const MIN_BEHIND_SHARE = 0.25
 

@@ -6,7 +6,12 @@ import { OUTSIDE_SPANS } from '../evidence/span-tree.ts'
 import { MIN_REPEATS } from '../evidence/sql/statements.ts'
 import { type Finding, round } from './finding.ts'
 import { describeWaitGrowth, toComplexity } from './growth-text.ts'
-import { MIN_BEHIND_SHARE, MIN_REPORTED_WAIT_MS, MIN_UNEXPLAINED_WAIT_MS } from './thresholds.ts'
+import {
+  MIN_BEHIND_SHARE,
+  MIN_REPORTED_WAIT_MS,
+  MIN_SLOW_CALL_MS,
+  MIN_UNEXPLAINED_WAIT_MS
+} from './thresholds.ts'
 
 /** @param cpuFindings what the event loop was busy with */
 export function findWaitingFindings(
@@ -50,7 +55,7 @@ function findExplained(span: SpanTimes): Finding[] {
     .filter((child) => child.kind === SpanKind.CLIENT && child.coveredMs >= MIN_REPORTED_WAIT_MS)
     .map((child) =>
       toWaiting(span, child.coveredMs, {
-        severity: isLoop(child) ? 'fault' : 'info',
+        severity: isLoop(child) || isSlowCall(child, span) ? 'fault' : 'info',
         growth: child.growth,
         evidence: [
           `${round(child.perParent)} × ${child.name} (client span) covers ${round(child.coveredMs)} ms of it`
@@ -60,6 +65,11 @@ function findExplained(span: SpanTimes): Finding[] {
           : `Not this code: ${span.name} waits for ${child.name}. Ask it for less, ask less often, or ask early.`
       })
     )
+}
+
+/** Not where the loop was busy meanwhile: then the answer may have been there long since. */
+function isSlowCall({ isHttp, idleMs }: ChildTimes, { isModelCall }: SpanTimes): boolean {
+  return isHttp && !isModelCall && idleMs >= MIN_SLOW_CALL_MS
 }
 
 /** Its time is somebody else's: what has to be mended is what holds the event loop. */

@@ -21,6 +21,8 @@ export interface SpanTimes {
   idleMs: number
   /** How the idle time grows with a size of the span. */
   idleGrowth?: Growth | undefined
+  /** True where it asks a language model, whose answers take their time. */
+  isModelCall: boolean
   children: ChildTimes[]
 }
 
@@ -29,11 +31,14 @@ export interface ChildTimes {
   kind: number
   /** True for database statements. */
   isStatement: boolean
+  isHttp: boolean
   /** How many such children a parent has, on the mean. */
   perParent: number
   /** The part of the parent's duration that is covered by them, in ms. */
   coveredMs: number
-  /** How that grows with a size of the parent; of client spans. */
+  /** The part of that in which the event loop had nothing else to do. */
+  idleMs: number
+  /** How `coveredMs` grows with a size of the parent; of client spans. */
   growth?: Growth | undefined
 }
 
@@ -107,33 +112,55 @@ function measureName(
     busyWith,
     idleMs: idleMs / count,
     idleGrowth: fitWaitGrowth(spans, (span) => idleBySpan.get(span) ?? 0),
-    children: measureChildren(spans, tree)
+    isModelCall: spans.some(isModelCall),
+    children: measureChildren(spans, tree, samples)
   }
 }
 
-function measureChildren(spans: RecordedSpan[], tree: SpanTree): ChildTimes[] {
-  const byName = new Map<string, { first: RecordedSpan; count: number; coveredMs: number }>()
-  for (const span of spans) {
-    for (const [name, children] of Map.groupBy(tree.childrenOf(span), (child) => child.name)) {
-      const sums = byName.get(name) ?? { first: children[0] as RecordedSpan, count: 0, coveredMs: 0 }
-      byName.set(name, sums)
-      sums.count += children.length
-      sums.coveredMs += total(union(children))
-    }
-  }
-  function coveredBy(name: string, span: RecordedSpan): number {
-    return total(union(tree.childrenOf(span).filter((child) => child.name === name)))
-  }
-  return [...byName]
-    .map(([name, { first, count, coveredMs }]) => ({
-      name,
-      kind: first.kind,
-      isStatement: statementOf(first) !== undefined,
-      perParent: count / spans.length,
-      coveredMs: coveredMs / spans.length,
-      ...(first.kind === SpanKind.CLIENT && { growth: fitWaitGrowth(spans, (span) => coveredBy(name, span)) })
-    }))
+/** By OpenTelemetry's semantic conventions for generative AI. */
+function isModelCall({ attributes }: RecordedSpan): boolean {
+  return Object.keys(attributes).some((name) => name.startsWith('gen_ai.'))
+}
+
+function measureChildren(spans: RecordedSpan[], tree: SpanTree, samples: readonly CpuSample[]): ChildTimes[] {
+  const names = new Set(spans.flatMap((span) => tree.childrenOf(span).map(({ name }) => name)))
+  return [...names]
+    .map((name) => measureChild(name, spans, tree, samples))
     .sort((a, b) => b.coveredMs - a.coveredMs)
+}
+
+function measureChild(
+  childName: string,
+  spans: RecordedSpan[],
+  tree: SpanTree,
+  samples: readonly CpuSample[]
+): ChildTimes {
+  const intervals = new Map<RecordedSpan, Interval[]>()
+  let count = 0
+  let coveredMs = 0
+  let idleMs = 0
+  let first: RecordedSpan | undefined
+  for (const span of spans) {
+    const children = tree.childrenOf(span).filter(({ name }) => name === childName)
+    const covered = union(children)
+    intervals.set(span, covered)
+    first ??= children[0]
+    count += children.length
+    coveredMs += total(covered)
+    idleMs += idleMsWithin(covered, samples)
+  }
+  const { kind, attributes } = first as RecordedSpan
+  return {
+    name: childName,
+    kind,
+    isStatement: statementOf(first as RecordedSpan) !== undefined,
+    isHttp: 'http.request.method' in attributes || 'http.method' in attributes,
+    perParent: count / spans.length,
+    coveredMs: coveredMs / spans.length,
+    idleMs: idleMs / spans.length,
+    growth:
+      kind === SpanKind.CLIENT ? fitWaitGrowth(spans, (span) => total(intervals.get(span) ?? [])) : undefined
+  }
 }
 
 /** @returns the parts of `whole` that no interval of `holes` covers */

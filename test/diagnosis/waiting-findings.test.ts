@@ -16,20 +16,33 @@ function makeTimes(times: Partial<SpanTimes>): SpanTimes {
     busyWithOthersMs: 0,
     busyWith: new Map(),
     idleMs: 0,
+    isModelCall: false,
     children: [],
     ...times
   }
 }
 
 function makeCalls(calls: Partial<ChildTimes>): ChildTimes {
-  return { name: 'GET', kind: SpanKind.CLIENT, isStatement: false, perParent: 1, coveredMs: 900, ...calls }
+  return {
+    name: 'GET',
+    kind: SpanKind.CLIENT,
+    isStatement: false,
+    isHttp: true,
+    perParent: 1,
+    coveredMs: 900,
+    idleMs: 0,
+    ...calls
+  }
 }
 
 const verdicts: [what: string, times: Partial<SpanTimes>, severities: string[]][] = [
   ['waiting that no span explains', { idleMs: 400 }, ['fault']],
   ['a short wait that no span explains', { idleMs: 40 }, ['info']],
   ['a wait too short to tell', { idleMs: 10 }, []],
-  ['one long call', { children: [makeCalls({})] }, ['info']],
+  ['one long call, while the loop was busy', { children: [makeCalls({})] }, ['info']],
+  ['one long call with nothing else to do', { children: [makeCalls({ idleMs: 800 })] }, ['fault']],
+  ['a language model', { isModelCall: true, children: [makeCalls({ idleMs: 800 })] }, ['info']],
+  ['a queue for a connection', { children: [makeCalls({ isHttp: false, idleMs: 800 })] }, ['info']],
   ['many calls one after another', { children: [makeCalls({ perParent: 40 })] }, ['fault']],
   ['many calls that take no time', { children: [makeCalls({ perParent: 40, coveredMs: 30 })] }, ['info']],
   [

@@ -41,8 +41,10 @@ test('splits the time of a span into its own, othersâ€™, idle, and its childrenâ
       name: 'call',
       kind: SpanKind.CLIENT,
       isStatement: false,
+      isHttp: false,
       perParent: 1,
       coveredMs: 30,
+      idleMs: 30,
       growth: undefined
     }
   ])
@@ -72,8 +74,11 @@ test('calls that overlap under one parent cover its time once', () => {
     name: 'call',
     kind: SpanKind.INTERNAL,
     isStatement: false,
+    isHttp: false,
     perParent: 3,
-    coveredMs: 50
+    coveredMs: 50,
+    idleMs: 0,
+    growth: undefined
   })
 })
 
