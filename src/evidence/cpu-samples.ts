@@ -48,9 +48,10 @@ const MAX_BLOCKED_CPU_SHARE = 0.3
 
 /**
  * @param profile as @datadog/pprof serializes it, with the labels of `profiler.ts`
+ * @param coreWaitMs how long, meanwhile, the thread was ready to run and got no core
  * @returns its samples in order of time, idle ones included; other threads' activity is left out
  */
-export function decodeCpuSamples(profile: Profile): CpuSample[] {
+export function decodeCpuSamples(profile: Profile, coreWaitMs = 0): CpuSample[] {
   const framesOf = createFrameReader(profile)
   // Where the platform measures no CPU time of threads all of it reads 0.
   const hasCpuTime = profile.sample.some((sample) => Number(sample.value[2] ?? 0) > 0)
@@ -60,7 +61,21 @@ export function decodeCpuSamples(profile: Profile): CpuSample[] {
     if (frames[0]?.functionName === NON_JS_THREADS) continue
     samples.push(decodeSample(profile, sample, frames, hasCpuTime))
   }
-  return samples.sort(byTimestamp)
+  return takeOffCoreWait(samples.sort(byTimestamp), coreWaitMs)
+}
+
+/**
+ * A thread without a core looks like one that blocks in a system call. Which of its samples it was can't be told:
+ * each gives up the same part of the time it did not compute.
+ */
+function takeOffCoreWait(samples: CpuSample[], coreWaitMs: number): CpuSample[] {
+  const notComputingMs = samples.reduce((sum, { wallMs, cpuMs }) => sum + Math.max(wallMs - cpuMs, 0), 0)
+  const ownShare = Math.max(0, 1 - coreWaitMs / notComputingMs)
+  return samples.map(function takeOff(sample) {
+    if (!sample.isBlocked) return sample
+    const costMs = sample.cpuMs + (sample.wallMs - sample.cpuMs) * ownShare
+    return { ...sample, costMs, isBlocked: ownShare > 0.5 }
+  })
 }
 
 /** JavaScript computes; only the runtime's own functions make system calls. */

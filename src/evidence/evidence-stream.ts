@@ -4,6 +4,7 @@
  */
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay, setImmediate } from 'node:timers/promises'
+import { readCoreWaitMs } from './core-wait.ts'
 import { type CpuSample, decodeCpuSamples } from './cpu-samples.ts'
 import { type LineCapture, openLineCapture, readCallerLines, readPositionTicks } from './line-profiler.ts'
 import { closeCpuCapture, MIN_PROFILE_MS, openCpuCapture, readCpuCapture } from './profiler.ts'
@@ -50,6 +51,7 @@ export function streamEvidence(
   windowGate.pass()
   if (spanRecorder.isOpen) throw new Error('a window is open already')
   let pauseMs = 0
+  let coreWaitMs = readCoreWaitMs()
 
   function pause<T>(step: () => T): T {
     const startedAt = performance.now()
@@ -63,12 +65,19 @@ export function streamEvidence(
     return pause(step)
   }
 
+  function takeCoreWait(): number {
+    const before = coreWaitMs
+    coreWaitMs = readCoreWaitMs()
+    return coreWaitMs - before
+  }
+
   /** @param rest what was left when the window closed */
   async function readPart(rest?: Pick<EvidencePart, 'spans' | 'plans' | 'endMs'>): Promise<void> {
     const isLast = rest !== undefined
     const profiles = await nextPause(readCpuCapture)
     const endMs = rest?.endMs ?? Date.now()
-    const samples = await nextPause(() => profiles.flatMap(decodeCpuSamples))
+    const coreWait = takeCoreWait()
+    const samples = await nextPause(() => profiles.flatMap((profile) => decodeCpuSamples(profile, coreWait)))
     const callerLines = await nextPause(() => readCallerLines(isLast))
     const positionTicks = await nextPause(() => readPositionTicks(isLast))
     await nextPause(() =>
