@@ -50,7 +50,7 @@ const MIN_REPLACED_BYTES_PER_ITERATION = 4
 
 /** @returns whether a holding looks guilty at the first look: to be looked at again */
 export function isSuspect(holding: HoldingCount, { done }: Look): boolean {
-  return isSpread(holding) || isReplaced(holding, done)
+  return !isWindow(holding.counts) && (isSpread(holding) || isReplaced(holding, done))
 }
 
 /** Judges a suspect of the first look by all looks. */
@@ -74,7 +74,6 @@ function isSpread({ counts }: HoldingCount): boolean {
   const present = counts.flatMap((count, cohort) => (count > 0 ? [cohort] : []))
   const hasOld = present.some((cohort) => cohort < half)
   const hasNew = present.some((cohort) => cohort >= half)
-  if (isWindow(counts)) return false
   return hasOld && hasNew && present.length >= counts.length * MIN_COHORT_SHARE
 }
 
