@@ -43,13 +43,18 @@ export function estimateGrowthRate(points: readonly TimedBytes[]): GrowthRate {
 
 /** The practical's own threshold for a sustained growth. */
 const MAX_BYTES_PER_HOUR = 10 * 2 ** 20
-/** So much fills up by itself in a young process: code that gets compiled, rings of recent requests. */
-const MIN_GROWN_BYTES = 1.5 * 2 ** 20
+/**
+ * In a young process that is healthy the floor was seen to rise by 16 to 19 MB an hour for five minutes, and to fall
+ * again: compiled code, rings of recent requests, spans that a profile holds. So what is slow has to add up to more.
+ */
+const FAST_BYTES_PER_HOUR = 40 * 2 ** 20
+const MIN_GROWN_BYTES = { fast: 1.5 * 2 ** 20, slow: 3.5 * 2 ** 20 }
 
-/** @returns whether memory grows for certain: the whole interval lies above 10 MB an hour, and it adds up to 1.5 MB */
+/** @returns whether memory grows for certain: the whole interval lies above 10 MB an hour, and it adds up */
 export function isSustained({ low, reliable, spanMs }: GrowthRate): boolean {
   if (!reliable || low === null) return false
-  return low > MAX_BYTES_PER_HOUR && (low * spanMs) / HOUR_MS >= MIN_GROWN_BYTES
+  const minGrownBytes = low >= FAST_BYTES_PER_HOUR ? MIN_GROWN_BYTES.fast : MIN_GROWN_BYTES.slow
+  return low > MAX_BYTES_PER_HOUR && (low * spanMs) / HOUR_MS >= minGrownBytes
 }
 
 function pairwiseSlopes(points: readonly TimedBytes[]): number[] {

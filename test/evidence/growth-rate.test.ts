@@ -53,6 +53,7 @@ test('a sustained growth is certain, fast enough, and adds up', () => {
   assert.equal(isSustained(estimateGrowthRate(line(14, 100, noise))), true)
   assert.equal(isSustained(estimateGrowthRate(line(120, 20, noise))), true)
   assert.equal(isSustained(estimateGrowthRate(line(14, 30))), false, 'a megabyte in two minutes')
+  assert.equal(isSustained(estimateGrowthRate(line(36, 19))), false, 'a start of six minutes')
   assert.equal(isSustained(estimateGrowthRate(line(120, 5, noise))), false, '5 MB an hour')
   assert.equal(isSustained(estimateGrowthRate(line(120, 0, [0, 3e6, 1e6, 2e6, 5e5]))), false, 'noise')
 })
