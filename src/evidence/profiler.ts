@@ -51,8 +51,8 @@ export interface ProfiledSpan {
  */
 export const MIN_PROFILE_MS = 100
 
-/** A profile that somebody else owns is cut no more often than that only to learn what the telemetry costs. */
-const COSTS_EVERY_MS = 10_000
+/** A profile that somebody else owns is cut so often, only to learn what the telemetry costs. */
+const COSTS_EVERY_MS = 4_000
 
 /** The label of what belongs to no span. */
 const NO_SPAN = {}

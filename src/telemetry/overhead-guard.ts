@@ -19,6 +19,7 @@ import {
 import type { AdjustableSampler } from './sampler.ts'
 
 const TICK_MS = 2_000
+const NANOS_PER_MS = 1e6
 /**
  * While a window is open every request is recorded, because somebody asked for it and for a minute at most: the limit
  * is this much higher for as long, or a diagnosis under load would be refused for the cost of the one before.
@@ -47,10 +48,15 @@ export interface OverheadGuard {
   stop(): void
 }
 
+/** What one profile tells of the main thread; the cutting of profiles is not in it. */
+interface ThreadShare {
+  endedAtMs: number
+  durationMs: number
+  telemetryMs: number
+}
+
 interface Reading {
   atMs: number
-  /** Of the main thread, by samples; the cutting of profiles is not in it. */
-  mainThreadMs: number
   profilerMs: number
   inWindow: boolean
 }
@@ -70,15 +76,15 @@ export function startOverheadGuard(options: {
   logger: Pick<FastifyBaseLogger, 'warn' | 'info'>
 }): OverheadGuard {
   const { limitPct, sampler, logger } = options
-  let mainThreadCpuMs = 0
-  let state: GuardState = { taken: 0, sinceMs: performance.now() }
+  const startedAtMs = performance.now()
+  let shares: ThreadShare[] = []
+  let state: GuardState = { taken: 0, sinceMs: startedAtMs }
   let readings = [read()]
 
   function read(): Reading {
     const atMs = performance.now()
     return {
       atMs,
-      mainThreadMs: mainThreadCpuMs,
       profilerMs: (readProfilerCpuMs() || 0) + atMs * SAMPLES_PER_MS * INTERRUPTION_MS,
       inWindow: spanRecorder.isOpen
     }
@@ -89,16 +95,14 @@ export function startOverheadGuard(options: {
     if (!isProfilerStarted() || !first || !last || last.atMs - first.atMs < TICK_MS / 2) return null
     const elapsedMs = last.atMs - first.atMs
     const profilerPct = ((last.profilerMs - first.profilerMs) / elapsedMs) * 100
-    return {
-      profilerPct,
-      totalPct: profilerPct + ((last.mainThreadMs - first.mainThreadMs) / elapsedMs) * 100
-    }
+    return { profilerPct, totalPct: profilerPct + 100 * mainThreadShare(shares) }
   }
 
   function tick(): void {
     cutForCosts()
     const now = read()
     readings = [...readings.filter(({ atMs }) => now.atMs - atMs <= SETTLE_MS), now]
+    shares = shares.filter(({ endedAtMs }) => now.atMs - endedAtMs <= SETTLE_MS)
     const cost = measure()
     const allowance = readings.some(({ inWindow }) => inWindow) ? WINDOW_ALLOWANCE : 1
     const next = nextState(state, cost, allowance * limitPct, now.atMs)
@@ -107,6 +111,7 @@ export function startOverheadGuard(options: {
     const step = STEPS[isShedding ? state.taken : next.taken] as Step
     state = next
     readings = [now]
+    shares = []
     if (isShedding) give(step, cost)
     else takeBack(step, cost)
   }
@@ -130,8 +135,12 @@ export function startOverheadGuard(options: {
     if (step === 'span_rate') sampler.rateShare = 1
   }
 
-  onProfileEnd(function addTelemetryTime(profile) {
-    mainThreadCpuMs += telemetryCpuMs(readThreadTimes(profile))
+  onProfileEnd(function addShare(profile) {
+    const endedAtMs = performance.now()
+    const durationMs = Number(profile.durationNanos) / NANOS_PER_MS
+    // What was running before holds the start of the process, when telemetry's own modules were loaded.
+    if (endedAtMs - durationMs < startedAtMs) return
+    shares.push({ endedAtMs, durationMs, telemetryMs: telemetryCpuMs(readThreadTimes(profile)) })
   })
   const timer = setInterval(tick, TICK_MS).unref()
 
@@ -150,6 +159,11 @@ export function startOverheadGuard(options: {
       onProfileEnd(undefined)
     }
   }
+}
+
+function mainThreadShare(shares: ThreadShare[]): number {
+  const totalMs = shares.reduce((sum, { durationMs }) => sum + durationMs, 0)
+  return totalMs === 0 ? 0 : shares.reduce((sum, { telemetryMs }) => sum + telemetryMs, 0) / totalMs
 }
 
 const SHEDDING: Record<Step, string> = {
