@@ -30,6 +30,7 @@ const EXIT_NOT_HEALTHY = 1
 
 /** Enough to overlap the model's waits, few enough that each request's own times stay readable. */
 const CONCURRENCY = 4
+const FILES = { report: 'bottleneck_analysis.md', flameGraph: 'flamegraph.html' }
 
 async function main(): Promise<number> {
   const options = readOptions({
@@ -60,14 +61,15 @@ async function main(): Promise<number> {
     const record = await diagnoseUnderLoad(service.url, seconds, token)
     const elapsedS = (performance.now() - startedAt) / 1000
     const comparison = before && compareDiagnoses(before, record)
-    const files = writeFiles(record)
+    const unwritable = tryToWriteFiles(record)
     if (options.json) {
       const { flame: _, ...diagnosis } = record
       console.log(JSON.stringify({ ...diagnosis, ...(comparison ? { comparison } : {}) }, null, 2))
     } else {
-      console.log(renderText(record, { url: service.url, elapsedS, files }))
+      console.log(renderText(record, { url: service.url, elapsedS, files: FILES }))
       if (comparison) console.log(renderComparison(comparison))
     }
+    if (unwritable !== undefined) throw new Error(unwritable)
     return record.healthy ? EXIT_HEALTHY : EXIT_NOT_HEALTHY
   } finally {
     await service.stop()
@@ -146,12 +148,16 @@ async function call(
   return answer
 }
 
-function writeFiles(record: DiagnosisRecord): { report: string; flameGraph: string } {
-  const files = { report: 'bottleneck_analysis.md', flameGraph: 'flamegraph.html' }
-  writeFileSync(files.report, renderMarkdown(record))
-  writeFileSync(files.flameGraph, renderFlameGraph(record))
-  saveRecord(record)
-  return files
+/** What was found is worth showing, also where it cannot be kept. @returns why it cannot */
+function tryToWriteFiles(record: DiagnosisRecord): string | undefined {
+  try {
+    writeFileSync(FILES.report, renderMarkdown(record))
+    writeFileSync(FILES.flameGraph, renderFlameGraph(record))
+    saveRecord(record)
+    return undefined
+  } catch (error) {
+    return `The report cannot be written in ${process.cwd()}: ${(error as Error).message}`
+  }
 }
 
 runCommand(USAGE, main)
