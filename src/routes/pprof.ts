@@ -5,10 +5,10 @@ import { z } from 'zod'
 import { HttpError } from '../errors.ts'
 import { buildHeapFlameTree, type HeapFlameNode } from '../evidence/heap-flame-tree.ts'
 import { exportHeapProfile, readHeapProfile } from '../evidence/heap-profiler.ts'
-import { exportCpuProfile } from '../evidence/pprof-export.ts'
+import { captureCpuProfile } from '../evidence/profile-capture.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
-import { openEvidenceWindow } from '../evidence/window.ts'
-import { WindowsShutError, windowGate } from '../evidence/window-gate.ts'
+import { spanRecorder } from '../evidence/span-recorder.ts'
+import { windowGate } from '../evidence/window-gate.ts'
 import { refuseWithoutProfiler } from './profiler-off.ts'
 
 const secondsError = 'must be a number from 1 to 60'
@@ -44,13 +44,14 @@ export const pprofRoutes: FastifyPluginAsyncZod<{ sources: SourceTree }> = async
     },
     async function profileCpu({ query }, reply) {
       refuseWithoutProfiler()
-      const window = openWindowOrRefuse()
-      await Promise.race([delay(query.seconds * 1000), windowGate.untilShut()])
-      const evidence = await window.close()
-      if (query.span !== undefined && !evidence.spans.some(({ name }) => name === query.span)) {
-        throw unknownSpan(query.span, new Set(evidence.spans.map(({ name }) => name)))
-      }
-      return sendProfile(reply, 'profile', exportCpuProfile(evidence, query.span))
+      refuseWhileCapturing()
+      const timeUp = delay(query.seconds * 1000, undefined, { ref: false })
+      const { profile, spanNames } = await captureCpuProfile(
+        query.span,
+        Promise.race([timeUp, windowGate.untilShut()])
+      )
+      if (query.span !== undefined && !spanNames.has(query.span)) throw unknownSpan(query.span, spanNames)
+      return sendProfile(reply, 'profile', profile)
     }
   )
 
@@ -79,13 +80,9 @@ export const pprofRoutes: FastifyPluginAsyncZod<{ sources: SourceTree }> = async
   )
 }
 
-function openWindowOrRefuse() {
-  try {
-    return openEvidenceWindow()
-  } catch (error) {
-    if (error instanceof WindowsShutError) throw error
-    throw new HttpError(409, 'CAPTURE_RUNNING', 'Another capture is running: wait until it has ended.')
-  }
+function refuseWhileCapturing(): void {
+  if (!spanRecorder.isOpen) return
+  throw new HttpError(409, 'CAPTURE_RUNNING', 'Another capture is running: wait until it has ended.')
 }
 
 function unknownSpan(name: string, seen: Set<string>): HttpError {
