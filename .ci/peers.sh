@@ -71,7 +71,8 @@ function as_nobody() {
   if [ "$(id -u)" = 0 ]; then exec setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"; else exec "$@"; fi
 }
 
-# start_postgresql: a server of its own on loopback, with an empty database that TEST_DATABASE_URL names.
+# start_postgresql: a server of its own on loopback, with an empty database that TEST_DATABASE_URL names; POSTGRESQL_BIN
+# is where its programs are.
 function start_postgresql() {
   local bin dir port
   missing="no PostgreSQL, and Debian's package could not be installed"
@@ -93,6 +94,7 @@ function start_postgresql() {
   peer_pids+=($!)
   until_true 30 "$bin/psql" -h 127.0.0.1 -p "$port" -U postgres -c 'CREATE DATABASE rag_test' || { cat "$dir/log"; return 1; }
   export TEST_DATABASE_URL="postgresql://postgres@127.0.0.1:$port/rag_test"
+  export POSTGRESQL_BIN=$bin
   "$bin/postgres" --version
 }
 

@@ -87,6 +87,7 @@ function reportProgress(step: string): void {
   send({ type: 'progress', step })
 }
 
+/** Without a callback, a parent that has just gone would be an uncaught error here. */
 function send(message: ServerMessage): void {
-  process.send?.(message)
+  process.send?.(message, undefined, undefined, () => {})
 }
