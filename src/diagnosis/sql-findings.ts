@@ -15,7 +15,12 @@ import {
 } from '../evidence/sql/statements.ts'
 import { writeBatchStatement } from './batch-statement.ts'
 import { type Finding, round } from './finding.ts'
-import { MIN_EXPLAINED_STATEMENT_MS, MIN_SLOW_STATEMENT_MS, MIN_WASTED_ROWS } from './thresholds.ts'
+import {
+  MIN_EXPLAINED_STATEMENT_MS,
+  MIN_OUTLIER_STATEMENT_MS,
+  MIN_SLOW_STATEMENT_MS,
+  MIN_WASTED_ROWS
+} from './thresholds.ts'
 
 /** What the plan of a statement's slowest execution says, and how long that took by the database's clock. */
 interface ReadPlan extends PlanReading {
@@ -81,7 +86,8 @@ function findSlow(
   const msPerRequest = msPerCall * callsPerParent
   const isWasteful = plan.wastedRows * callsPerParent >= MIN_WASTED_ROWS
   const isSlow =
-    msPerCall >= MIN_SLOW_STATEMENT_MS ||
+    Math.min(use.medianMs, plan.slowestMs) >= MIN_SLOW_STATEMENT_MS ||
+    Math.min(use.slowestMs, plan.slowestMs) >= MIN_OUTLIER_STATEMENT_MS ||
     (plan.issues.some(isCause) && msPerRequest >= MIN_EXPLAINED_STATEMENT_MS)
   if (!isWasteful && !isSlow) return undefined
   const isFault = isSlow || plan.candidates.length > 0 || msPerRequest >= MIN_EXPLAINED_STATEMENT_MS

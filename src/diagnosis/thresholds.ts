@@ -18,8 +18,11 @@ export const MIN_SLOW_CALL_MS = 200
 /** A span that stands behind others for less of its time than this is slow for reasons of its own. */
 export const MIN_BEHIND_SHARE = 0.25
 
-/** A single statement that takes this long on its own. */
+/** A statement that takes this long on its own, as a rule … */
 export const MIN_SLOW_STATEMENT_MS = 100
+
+/** … or once: a crowded machine holds one execution up for some tenths of a second, a lock for longer. */
+export const MIN_OUTLIER_STATEMENT_MS = 1_000
 
 /** A statement is a fault from here on per request where its plan says what is wrong with it. */
 export const MIN_EXPLAINED_STATEMENT_MS = 20

@@ -30,3 +30,24 @@ test('each statement with its calls per request, rows, traces and the line that 
     totals.toSorted((a, b) => b - a)
   )
 })
+
+test('an index is tried for a statement that is known, and whose plan is', async () => {
+  const url = `${service.url}/debug/sql/index-advice`
+  const [statement] = (await readReport()).statements
+  for (const [body, status, code] of [
+    [{ id: statement?.id }, 409, 'NO_PLAN'],
+    [{ id: '0123456789ab' }, 404, 'UNKNOWN_STATEMENT'],
+    [{ id: "'; DROP TABLE" }, 400, 'FST_ERR_VALIDATION'],
+    [{ id: 7 }, 400, 'FST_ERR_VALIDATION'],
+    [{}, 400, 'FST_ERR_VALIDATION'],
+    [[], 400, 'FST_ERR_VALIDATION']
+  ] as const) {
+    const answer = await sendJson<{ code: string; message: string }>(url, 'POST', body)
+    assert.deepEqual([answer.status, answer.body.code], [status, code], answer.body.message)
+  }
+})
+
+test('no value of a query is in the report', async () => {
+  const report = await (await fetch(`${service.url}/debug/sql`)).text()
+  assert.doesNotMatch(report, /access rights/)
+})

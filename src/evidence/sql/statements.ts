@@ -44,7 +44,9 @@ export interface StatementUse {
   statement: string
   /** Mean over its executions. */
   msPerCall: number
-  /** The same with the time that the loop took to read the answer, and whatever else it did meanwhile. */
+  medianMs: number
+  slowestMs: number
+  /** The mean with the time that the loop took to read the answer, and whatever else it did meanwhile. */
   durationMs: number
   calls: number
   callsPerParent: number
@@ -70,9 +72,12 @@ function measureUse(
   samples: readonly CpuSample[],
   sources: SourceTree
 ): StatementUse {
+  const times = calls.map((call) => idleMsWithin([call], samples)).sort((a, b) => a - b)
   return {
     ...describe(calls, tree, sources),
-    msPerCall: idleMsWithin(calls, samples) / calls.length,
+    msPerCall: times.reduce((sum, ms) => sum + ms, 0) / calls.length,
+    medianMs: times[Math.floor((times.length - 1) / 2)] ?? 0,
+    slowestMs: times.at(-1) ?? 0,
     durationMs: calls.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0) / calls.length,
     calls: calls.length,
     callsPerParent: calls.length / new Set(calls.map(({ parentSpanId }) => parentSpanId)).size
