@@ -35,7 +35,8 @@ export function diagnose(evidence: Evidence, { sources, minCpuMs }: DiagnoseOpti
       seconds: round((evidence.endMs - evidence.startMs) / 1000, 2),
       requests: tree.requests.length,
       finished_requests: tree.requests.filter(({ ended }) => ended).length,
-      labelled_samples: evidence.samples.filter(({ spanId, wallMs }) => spanId && wallMs > 0).length,
+      labelled_samples: evidence.samples.filter(({ spanId, wallMs }) => tree.find(spanId) && wallMs > 0)
+        .length,
       samples: evidence.samples.length,
       dropped_spans: evidence.droppedSpans,
       pause_ms: round(evidence.pauseMs, 2)

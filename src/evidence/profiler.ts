@@ -41,8 +41,17 @@ const CONTEXT_RING_DURATION_MS = 720_000
 /** What the profiler needs to see of a span; an OpenTelemetry SDK span has it all. */
 export interface ProfiledSpan {
   spanContext(): { traceId: string; spanId: string }
-  /** Absent on a non-recording span: its samples stay without a label. */
+  /** Absent on a non-recording span. */
   readonly name?: string
+}
+
+/**
+ * The label of every span that is not recorded. When a window opens, requests that began before are still running:
+ * without a label of their own their work would pass for work outside of any request.
+ */
+export const UNRECORDED_SPAN: ProfiledSpan = {
+  name: '(not recorded)',
+  spanContext: () => ({ traceId: '0'.repeat(32), spanId: '0'.repeat(16) })
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type Context, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { type ProfiledSpan, runWithLabel } from '../evidence/profiler.ts'
+import { type ProfiledSpan, runWithLabel, UNRECORDED_SPAN } from '../evidence/profiler.ts'
 
 /** Tells the CPU profiler which span is active, wherever OpenTelemetry changes it. */
 export class ProfiledContextManager extends AsyncLocalStorageContextManager {
@@ -11,8 +11,8 @@ export class ProfiledContextManager extends AsyncLocalStorageContextManager {
     ...args: A
   ): ReturnType<F> {
     const label = findLabel(context)
-    // Where the label stays the same, which with unsampled requests is nearly always, a second async context for it
-    // would cost as much as the first.
+    // Where the label stays the same, as within an unsampled request, a second async context for it would cost as
+    // much as the first.
     if (label === findLabel(this.active())) return super.with(context, fn, thisArg, ...args)
     // Also without a span: a connection that is opened outside any request must not carry the label of the one
     // that happened to need it.
@@ -23,8 +23,8 @@ export class ProfiledContextManager extends AsyncLocalStorageContextManager {
   }
 }
 
-/** The span in `context`, if its samples are to carry its name: a non-recording span has none. */
+/** Undefined outside of any request, so that work for nobody is told from work for a request nobody records. */
 function findLabel(context: Context): ProfiledSpan | undefined {
   const span: ProfiledSpan | undefined = trace.getSpan(context)
-  return span?.name === undefined ? undefined : span
+  return span !== undefined && span.name === undefined ? UNRECORDED_SPAN : span
 }

@@ -2,13 +2,16 @@
 import assert from 'node:assert/strict'
 import process from 'node:process'
 import { after, before, describe, test } from 'node:test'
+import { context, SpanKind, trace } from '@opentelemetry/api'
 import { diagnose } from '../../src/diagnosis/diagnose.ts'
 import type { Diagnosis, Finding } from '../../src/diagnosis/finding.ts'
+import { UNRECORDED_SPAN } from '../../src/evidence/profiler.ts'
 import { createSourceTree } from '../../src/evidence/source-tree.ts'
 import { openEvidenceWindow } from '../../src/evidence/window.ts'
 import { readMarkedLines } from '../fixtures/marked-lines.ts'
 import { type SlowService, startSlowService } from '../fixtures/slow-service/server.ts'
 import { LOST_FRAME_CASES, SLOW_CASES } from '../fixtures/slow-service/slow-code.ts'
+import { tracer } from '../fixtures/slow-service/telemetry.ts'
 
 const ROOT = new URL('../..', import.meta.url).pathname
 const MIN_CPU_MS = 20
@@ -84,6 +87,20 @@ describe('a service the diagnosis was not made for, at 10 % sampling', () => {
       diagnosis.findings.filter(({ kind }) => kind === 'cpu'),
       []
     )
+  })
+
+  test('work of a request that began before the window is neither its own nor outside of any', async () => {
+    let early = tracer.startSpan('GET /early', { kind: SpanKind.SERVER })
+    // One in ten is recorded.
+    while (early.isRecording()) early = tracer.startSpan('GET /early', { kind: SpanKind.SERVER })
+    const size = await findSize('growing-spread')
+    const window = openEvidenceWindow()
+    const slow = LOST_FRAME_CASES['growing-spread']
+    for (let i = 0; i < REQUESTS; i++)
+      context.with(trace.setSpan(context.active(), early), () => slow?.run(size))
+    const evidence = await window.close()
+    assert.ok(evidence.samples.some(({ spanId }) => spanId === UNRECORDED_SPAN.spanContext().spanId))
+    assert.deepEqual(diagnose(evidence, { sources, minCpuMs: MIN_CPU_MS }).findings, [])
   })
 
   test('calls it healthy where nothing is slow', async () => {
