@@ -45,6 +45,8 @@ function compareFindings(before: Finding[], after: Finding[]): Comparison['findi
       file,
       ...change(costsBefore.get(key) ?? 0, costsAfter.get(key) ?? 0)
     }))
+    // Growth and tokens have no ms to compare.
+    .filter(({ before_ms, after_ms }) => before_ms !== 0 || after_ms !== 0)
     .sort((a, b) => Math.abs(b.change_ms) - Math.abs(a.change_ms))
 }
 
