@@ -79,7 +79,7 @@ export async function buildApp(config: Config, deps: AppDeps) {
   app.setSerializerCompiler(serializerCompiler)
   // Fastify takes text/plain as a string, which no route wants: without its parser the answer is 415.
   app.removeContentTypeParser('text/plain')
-  app.setErrorHandler(createErrorHandler(metrics.countError))
+  app.setErrorHandler(createErrorHandler(metrics))
   const { countRequest } = deps.telemetry
   if (countRequest) app.addHook('onRequest', createServerSpanHook(countRequest))
   await registerSecurityHeaders(app)

@@ -1,13 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { HttpError, retryAfterS, toErrorBody } from './errors.ts'
+import type { RequestMetrics } from './metrics/request-metrics.ts'
 import { getCurrentTrace, getServerSpan } from './telemetry/server-span.ts'
 import { recordError } from './telemetry/traced.ts'
 
+type FailureMetrics = Pick<RequestMetrics, 'countError' | 'observeRequest'>
+
 /**
  * Makes the one error handler: it logs everything, and tells the caller what is the caller's to know.
- * @param countError is told the code of each error
+ * @param metrics are told of each error, and of each request whose caller does not wait for its end
  */
-export function createErrorHandler(countError: (code: string) => void) {
+export function createErrorHandler({ countError, observeRequest }: FailureMetrics) {
   return function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const traceId = getCurrentTrace()?.traceId
     const body = toErrorBody(error, traceId ? `trace_id ${traceId}` : `reqId ${request.id}`)
@@ -20,5 +23,7 @@ export function createErrorHandler(countError: (code: string) => void) {
     const seconds = retryAfterS(error)
     if (seconds !== undefined) reply.header('retry-after', seconds)
     reply.code(body.statusCode).send(body)
+    // Nobody is there to finish the answer for: without this a caller's patience would be missing from the slow ones.
+    if (reply.raw.destroyed) observeRequest(request, reply)
   }
 }

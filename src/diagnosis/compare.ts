@@ -37,17 +37,19 @@ function compareFindings(before: Finding[], after: Finding[]): Comparison['findi
   const costsBefore = sumByKey(before)
   const costsAfter = sumByKey(after)
   const firstByKey = new Map([...after, ...before].map((finding) => [keyOf(finding), finding]))
-  return [...firstByKey]
-    .map(([key, { kind, span, function: fn, file }]) => ({
-      kind,
-      span,
-      function: fn,
-      file,
-      ...change(costsBefore.get(key) ?? 0, costsAfter.get(key) ?? 0)
-    }))
-    // Growth and tokens have no ms to compare.
-    .filter(({ before_ms, after_ms }) => before_ms !== 0 || after_ms !== 0)
-    .sort((a, b) => Math.abs(b.change_ms) - Math.abs(a.change_ms))
+  return (
+    [...firstByKey]
+      .map(([key, { kind, span, function: fn, file }]) => ({
+        kind,
+        span,
+        function: fn,
+        file,
+        ...change(costsBefore.get(key) ?? 0, costsAfter.get(key) ?? 0)
+      }))
+      // Growth and tokens have no ms to compare.
+      .filter(({ before_ms, after_ms }) => before_ms !== 0 || after_ms !== 0)
+      .sort((a, b) => Math.abs(b.change_ms) - Math.abs(a.change_ms))
+  )
 }
 
 function keyOf({ kind, span, function: fn, file, statement }: Finding): string {

@@ -30,7 +30,7 @@ test('a second check meanwhile is told when to come again', async () => {
   const app = fastify()
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
-  app.setErrorHandler(createErrorHandler(() => {}))
+  app.setErrorHandler(createErrorHandler({ countError: () => {}, observeRequest: () => {} }))
   app.decorate('drain', createDrain(app.server))
   await app.register(leakCheckRoutes, { leakChecker })
   const check = { method: 'POST', url: '/memory/leak-check' } as const

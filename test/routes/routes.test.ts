@@ -7,8 +7,10 @@ import { text } from 'node:stream/consumers'
 import { after, test } from 'node:test'
 import type { FaultInfo } from '../../src/faults.ts'
 import { FAULT_NAMES } from '../../src/faults.ts'
+import { createModelClient } from '../../src/model/client.ts'
 import type { TraceSummary } from '../../src/telemetry/recent-traces.ts'
-import { sendJson, startService, untilTraceEnded } from '../service.ts'
+import { until } from '../processes.ts'
+import { sendJson, startHeldModel, startService, untilTraceEnded } from '../service.ts'
 
 const service = await startService({
   FAULTS: 'none',
@@ -205,6 +207,25 @@ test('Prometheus gets the metrics under any host name, untraced, with trace ids 
   assert.match(answer.text, /^http_request_duration_seconds_count{.*route="unknown",status_code="404"} 3$/m)
   assert.doesNotMatch(answer.text, /where|finder|acme/)
   assert.match((await scrape({ host: 'scraped.example' })).contentType, /^text\/plain; version=0\.0\.4/)
+})
+
+test('a caller that leaves counts among the requests, with the time it waited', async () => {
+  const held = await startHeldModel()
+  const model = createModelClient({ baseUrl: held.baseUrl, model: 'gpt-4', timeoutMs: 10_000 })
+  const { url } = await service.listen({}, model)
+  const leaving = new AbortController()
+  const asked = fetch(`${url}/query`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(question),
+    signal: leaving.signal
+  })
+  await held.asked
+  leaving.abort()
+  await assert.rejects(asked)
+  await until('it is counted', async () =>
+    /duration_seconds_count{.*status_code="499"} 1$/m.test(await (await fetch(`${url}/metrics`)).text())
+  )
 })
 
 test('the costs add up by plan and model, with what a cheaper model would have cost', async () => {
