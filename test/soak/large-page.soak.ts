@@ -39,7 +39,12 @@ test('each interaction is done at once', async (t) => {
     search:
       "const box = document.querySelector('#flame-search'); box.value = 'step1'; box.dispatchEvent(new Event('input'))",
     span: "const list = document.querySelector('#flame-span'); list.value = 'span1'; list.dispatchEvent(new Event('change'))",
-    waterfall: "document.querySelector('.waterfall button').click()"
+    'the other time': `document.querySelector('[name="flame time"]:not(:checked)').click()`,
+    difference: `const difference = document.querySelector('[data-key="run difference"]')
+      ;(difference.checked ? document.querySelector('[data-key="run last"]') : difference).click()`,
+    waterfall: "document.querySelector('.waterfall button').click()",
+    'other traces': `document.querySelector('[name="traces"]:not(:checked)').click()`,
+    'another trace': "document.querySelectorAll('.trace-list button')[5].click()"
   }
   for (const [name, script] of Object.entries(interactions)) {
     const ms = await medianMs(page, devtools, script)
@@ -87,7 +92,8 @@ function makeAnswers(): Record<string, unknown> {
     name: 'POST /query',
     start_time: new Date(1_800_000_000_000 + i).toISOString(),
     duration_ms: 100 + i,
-    status: 'ok'
+    status: 'ok',
+    feedback: null
   }))
   const spans = Array.from({ length: 500 }, (_, i) => ({
     span_id: `s${i}`,
@@ -107,11 +113,19 @@ function makeAnswers(): Record<string, unknown> {
       uptime_s: 1,
       database: { engine: 'embedded', ok: true }
     },
-    '/diagnosis': { running: false, diagnoses: [{ id: 'large', healthy: true }] },
+    '/diagnosis': {
+      running: false,
+      diagnoses: [
+        { id: 'large', healthy: true },
+        { id: 'before', healthy: true }
+      ]
+    },
     '/diagnosis/large': diagnosis,
+    '/diagnosis/before': { ...diagnosis, id: 'before' },
+    '/diagnosis/compare': { spans: [], findings: [] },
     '/faults': { faults: [] },
     '/traces': { traces },
-    '/traces/:id': { trace_id: '0'.repeat(32), dropped_spans: 0, spans }
+    '/traces/:id': { trace_id: '0'.repeat(32), dropped_spans: 0, feedback: null, spans }
   }
 }
 
