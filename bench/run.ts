@@ -7,9 +7,12 @@ import { EXIT_COULD_NOT_RUN, readNumber, readOptions, runCommand, UsageError } f
 import { drawChart } from './chart.ts'
 import { renderSection } from './render.ts'
 import type { BenchOptions, OnStep, Section, SectionResult } from './section.ts'
+import { diagnosisSection } from './sections/diagnosis.ts'
+import { faultsSection } from './sections/faults.ts'
 import { peersSection } from './sections/peers.ts'
+import { profilersSection } from './sections/profilers.ts'
 
-const SECTIONS: Section[] = [peersSection]
+const SECTIONS: Section[] = [peersSection, profilersSection, faultsSection, diagnosisSection]
 const RESULTS_DIR = path.join(import.meta.dirname, 'results')
 
 const USAGE = `Usage: npm run bench [-- options]

@@ -25,10 +25,11 @@ const HEALTHY_SETTINGS = {
 
 export interface ServiceProcess {
   url: string
-  pid: number
   /** From its spawning to its first accepted connection. */
   startupMs: number
   readUsage(): Promise<Usage>
+  /** What a preloaded meter answers to its question. */
+  ask<T>(question: string): Promise<T>
   stop(): Promise<void>
 }
 
@@ -67,10 +68,14 @@ export async function startServiceProcess(
   if (url === undefined) throw new Error(`The service could not start:\n${errors.trim()}`)
   const startupMs = performance.now() - startedAt
 
+  async function ask<T>(question: string): Promise<T> {
+    child.send(question)
+    const [answer] = await once(child, 'message')
+    return answer as T
+  }
+
   async function readUsage(): Promise<Usage> {
-    child.send(ASK_USAGE)
-    const [message] = await once(child, 'message')
-    return (message as { usage: Usage }).usage
+    return (await ask<{ usage: Usage }>(ASK_USAGE)).usage
   }
 
   async function stop(): Promise<void> {
@@ -81,5 +86,5 @@ export async function startServiceProcess(
     clearTimeout(timer)
   }
 
-  return { url, pid: child.pid as number, startupMs, readUsage, stop }
+  return { url, startupMs, readUsage, ask, stop }
 }

@@ -8,7 +8,7 @@ import { quantile, type Spread, spreadOf } from '../statistics.ts'
 import { BARE, CONTROL, VARIANTS, type Variant } from '../variants.ts'
 
 /** Until the code that a request runs is optimized. */
-const WARM_UP_REQUESTS = 600
+const WARM_UP_REQUESTS = 1500
 const WARM_UP_CONNECTIONS = 2
 /** The first prototype's figures were 0.17 and 0.40 ms. */
 const MAX_SPANS_MS = 0.12
