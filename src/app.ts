@@ -62,7 +62,11 @@ export interface AppDeps {
 export async function buildApp(config: Config, deps: AppDeps) {
   const feedback = new FeedbackBook()
   const costs = new CostLedger(config.modelPrices, config.tenantPlans)
-  const metrics = createMetrics({ costs, feedback, ...deps })
+  const admission = createAdmission({
+    maxConcurrent: config.maxConcurrentQueries,
+    maxWaiting: config.maxWaitingQueries
+  })
+  const metrics = createMetrics({ admission, costs, feedback, ...deps })
   const app = fastify({
     loggerInstance: deps.logger,
     logController: new RequestLog(config.slowRequestMs, metrics.observeRequest),
@@ -83,10 +87,6 @@ export async function buildApp(config: Config, deps: AppDeps) {
   const { countRequest } = deps.telemetry
   if (countRequest) app.addHook('onRequest', createServerSpanHook(countRequest))
   await registerSecurityHeaders(app)
-  const admission = createAdmission({
-    maxConcurrent: config.maxConcurrentQueries,
-    maxWaiting: config.maxWaitingQueries
-  })
   const drain = createDrain(app.server)
   app.decorate('drain', drain)
   app.addHook('preClose', async function stopTakingRequests() {

@@ -1,4 +1,5 @@
 /** The service's own metrics, read when they are asked for: where each is kept stands in its `read`. */
+import type { Admission } from '../admission.ts'
 import type { CostLedger } from '../costs/cost-ledger.ts'
 import type { HeapWatch } from '../evidence/heap-watch.ts'
 import type { FaultRegistry } from '../faults.ts'
@@ -8,6 +9,7 @@ import type { MetricRegistry } from './exposition.ts'
 import { defineCounter, defineGauge, type Reading } from './readings.ts'
 
 export interface ServiceMetricsDeps {
+  admission: Admission
   costs: CostLedger
   feedback: FeedbackBook
   faults: FaultRegistry
@@ -15,6 +17,7 @@ export interface ServiceMetricsDeps {
 }
 
 export function defineServiceMetrics(registry: MetricRegistry, deps: ServiceMetricsDeps): void {
+  defineAdmissionMetrics(registry, deps.admission)
   defineCostMetrics(registry, deps.costs)
   defineCacheMetrics(registry)
   defineHeapMetrics(registry, deps.heapWatch)
@@ -28,6 +31,24 @@ export function defineServiceMetrics(registry: MetricRegistry, deps: ServiceMetr
         labels: { fault },
         value: Number(isOn)
       }))
+  })
+}
+
+function defineAdmissionMetrics(registry: MetricRegistry, admission: Admission): void {
+  defineGauge(registry, {
+    name: 'rag_queries_running',
+    help: 'Queries that are being answered',
+    read: () => [{ value: admission.running }]
+  })
+  defineGauge(registry, {
+    name: 'rag_queries_waiting',
+    help: 'Queries that wait for their turn',
+    read: () => [{ value: admission.waiting }]
+  })
+  defineCounter(registry, {
+    name: 'rag_queries_refused_total',
+    help: 'Queries refused because too many waited',
+    read: () => [{ value: admission.refused }]
   })
 }
 

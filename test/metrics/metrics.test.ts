@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { createAdmission } from '../../src/admission.ts'
 import { CostLedger } from '../../src/costs/cost-ledger.ts'
 import { startHeapWatch } from '../../src/evidence/heap-watch.ts'
 import { createFaultRegistry } from '../../src/faults.ts'
@@ -29,6 +30,7 @@ function createSubject() {
   const costs = new CostLedger(PRICES, { acme: 'enterprise' })
   const feedback = new FeedbackBook()
   const faults = createFaultRegistry(['missing-index'])
+  const admission = createAdmission({ maxConcurrent: 1, maxWaiting: 1 })
   const backend = new Backend('otlp', { export: () => {}, shutdown: async () => {} })
   const telemetry = {
     recentTraces: new RecentTraces(),
@@ -36,7 +38,11 @@ function createSubject() {
     backends: [backend],
     shutdown: async () => {}
   }
-  return { costs, feedback, metrics: createMetrics({ costs, feedback, faults, heapWatch, telemetry }) }
+  return {
+    costs,
+    feedback,
+    metrics: createMetrics({ admission, costs, feedback, faults, heapWatch, telemetry })
+  }
 }
 
 /** Every sample by its name and labels, as it stands in the text. */
@@ -66,6 +72,8 @@ test('cost, tokens, cache, faults, spans and feedback are there, with their unit
   assert.match(contentType, /^text\/plain; version=0\.0\.4/)
   const samples = readSamples(text)
   const expected: [string, number][] = [
+    ['rag_queries_waiting', 0],
+    ['rag_queries_refused_total', 0],
     ['rag_queries_total{plan="enterprise",model="gpt-4"}', 1],
     ['rag_tokens_total{kind="prompt",plan="free",model="gpt-4"}', 1000],
     ['rag_tokens_total{kind="completion",plan="free",model="gpt-4"}', 100],
