@@ -12,6 +12,7 @@ import { captureLabelledWork, workerOf } from '../fixtures/slow-service/labelled
 const MIN_SAMPLES = 1000
 const CONCURRENT_REQUESTS = 50
 const PROFILE_SECONDS = 30
+const MAX_PROFILES = 4
 /** The function that a stage's work is in → the stage's span. */
 const STAGES = new Map([
   ['retrieve', 'rag.retrieve'],
@@ -38,19 +39,31 @@ test('95 % of the CPU of the stages is labelled under 50 concurrent queries, non
     onProgress: () => {}
   })
   t.after(() => service.stop())
+  const counts = { stages: 0, labelled: 0, wrong: 0 }
+  // A crowded machine gives a profile fewer samples.
+  for (let profiles = 0; counts.stages < MIN_SAMPLES && profiles < MAX_PROFILES; profiles++) {
+    addSamples(counts, await profileUnderLoad(service.url))
+  }
+  t.diagnostic(JSON.stringify(counts))
+  assert.ok(counts.stages >= MIN_SAMPLES, `only ${counts.stages} samples in the stages`)
+  assert.equal(counts.wrong, 0)
+  assert.ok(counts.labelled >= 0.95 * counts.stages)
+})
+
+async function profileUnderLoad(url: string): Promise<Profile> {
+  const profiled = fetch(`${url}/debug/pprof/profile?seconds=${PROFILE_SECONDS}`)
+  // Of a request that is under way before the window opens there may be no span.
+  await delay(500)
   const traffic = new AbortController()
-  const sent = sendSampleQueries({
-    url: service.url,
-    concurrency: CONCURRENT_REQUESTS,
-    signal: traffic.signal
-  })
-  await delay(2000)
-  const response = await fetch(`${service.url}/debug/pprof/profile?seconds=${PROFILE_SECONDS}`)
+  const sent = sendSampleQueries({ url, concurrency: CONCURRENT_REQUESTS, signal: traffic.signal })
+  const response = await profiled
   traffic.abort()
   await sent
   assert.equal(response.status, 200)
-  const profile = Profile.decode(gunzipSync(await response.bytes()))
-  const counts = { stages: 0, labelled: 0, wrong: 0 }
+  return Profile.decode(gunzipSync(await response.bytes()))
+}
+
+function addSamples(counts: { stages: number; labelled: number; wrong: number }, profile: Profile): void {
   for (const { functions, labels, values } of readSamples(profile)) {
     const stage = functions.map((name) => STAGES.get(name)).find((name) => name !== undefined)
     if (stage === undefined) continue
@@ -60,8 +73,4 @@ test('95 % of the CPU of the stages is labelled under 50 concurrent queries, non
     if (spanName !== undefined) counts.labelled += samples
     if ([...STAGES.values()].some((name) => name === spanName && name !== stage)) counts.wrong += samples
   }
-  t.diagnostic(JSON.stringify(counts))
-  assert.ok(counts.stages >= MIN_SAMPLES, `only ${counts.stages} samples in the stages`)
-  assert.equal(counts.wrong, 0)
-  assert.ok(counts.labelled >= 0.95 * counts.stages)
-})
+}
