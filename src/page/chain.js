@@ -1,6 +1,6 @@
 /** The heaviest chain of calls with its source text, and what it costs. */
 import { h } from './dom.js'
-import { number, percent, times } from './format.js'
+import { ms, number, percent, size, times } from './format.js'
 
 /** Only the last links at first: the way into the span is the same for every finding of it. */
 const SHOWN_LINKS = 4
@@ -35,25 +35,28 @@ function renderLink({ function: name, file, line, source }, isHot) {
   )
 }
 
-/** The one number of a finding, large, with its unit and its share of the span. */
+/** The one number of a finding, large, with its unit and its share of the span; nothing where it has none. */
 export function renderCost(finding) {
-  const [value, unit] = costOf(finding)
+  const cost = costOf(finding)
+  if (!cost) return null
+  const [value, unit] = cost
   return h(
     'p',
     { class: 'cost' },
     h('strong', null, value),
     ` ${unit}`,
-    h('span', { class: 'quiet' }, ` · ${percent(finding.share_of_span)} of the span${shareUnit(finding)}`)
+    finding.share_of_span > 0 &&
+      h('span', { class: 'quiet' }, ` · ${percent(finding.share_of_span)} of the span${shareUnit(finding)}`)
   )
 }
 
 function costOf(finding) {
-  if (finding.tokens_per_request !== undefined)
-    return [number(finding.tokens_per_request), 'tokens per request']
-  if (finding.growth_bytes_per_request !== undefined) {
-    return [`${number(finding.growth_bytes_per_request / 1024)} KB`, 'kept per request']
+  const { tokens_per_request: tokens, growth_bytes_per_request: bytes, cost_ms_per_request: costMs } = finding
+  if (tokens !== undefined) {
+    return [number(tokens), `tokens too many per request${costMs === undefined ? '' : `, ${ms(costMs)}`}`]
   }
-  return [`${number(finding.cost_ms_per_request ?? 0)} ms`, callsOf(finding)]
+  if (bytes !== undefined) return [size(bytes), 'kept per request']
+  return costMs === undefined ? undefined : [ms(costMs), callsOf(finding)]
 }
 
 function callsOf({ calls_per_request }) {

@@ -7,16 +7,20 @@ const MAX_LINES_APART = 8
 const MIN_CHANGE_MS = 20
 
 /** @returns the planted fault that a finding has found, if it is one */
-export function findFault({ kind, file, line, plan_issues }, faults) {
-  const inFile = faults.filter((fault) => fault.file === file)
-  // An index is missing in the database: no line of the code is at fault for it.
-  if (plan_issues?.some((issue) => issue.kind === 'unindexed-scan')) {
-    return inFile.find(({ simulates }) => /\bindex\b/.test(simulates))
-  }
+export function findFault(finding, faults) {
+  const subject = subjectOf(finding)
+  if (subject !== undefined) return faults.find(({ name }) => name.split('-').includes(subject))
+  const { kind, file, line } = finding
   const distance = (fault) => Math.abs(fault.line - line)
-  return inFile
-    .filter((fault) => distance(fault) <= (kind === 'sql' ? 0 : MAX_LINES_APART))
+  return faults
+    .filter((fault) => fault.file === file && distance(fault) <= (kind === 'sql' ? 0 : MAX_LINES_APART))
     .sort((a, b) => distance(a) - distance(b))[0]
+}
+
+/** What is amiss where that is not on the line that the finding names: it names the call that suffers. */
+function subjectOf({ kind, plan_issues }) {
+  if (kind === 'tokens') return 'tokens'
+  return plan_issues?.some((issue) => issue.kind === 'unindexed-scan') ? 'index' : undefined
 }
 
 /** @returns `{ file, line }` of a place such as `src/a.ts:12`, or undefined */

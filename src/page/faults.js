@@ -132,7 +132,7 @@ function describeEffect(fault) {
       state.record ? `${costs.join(', ')}, as last measured` : costs.join(', ')
     )
   if (!state.record) return fault.enabled && 'its effect is shown after a run'
-  return fault.enabled && 'not among the findings: switch it off alone and run again to see what it costs'
+  return fault.enabled && 'no finding in the last run: switch it off alone and compare, or check for leaks'
 }
 
 function renderNextStep() {

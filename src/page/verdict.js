@@ -38,9 +38,13 @@ function paint() {
 
 function renderHeadline({ healthy, window }, faults) {
   const costMs = faults.reduce((sum, { cost_ms_per_request }) => sum + (cost_ms_per_request ?? 0), 0)
+  const found = count(faults.length, 'fault')
+  const verb = faults.length === 1 ? 'costs' : 'cost'
   const text = healthy
     ? 'Healthy: no line of this service’s own code is a fault.'
-    : `${count(faults.length, 'fault')} ${faults.length === 1 ? 'costs' : 'cost'} ${ms(costMs)} of every request.`
+    : costMs > 0
+      ? `${found} ${verb} ${ms(costMs)} of every request.`
+      : `${found} found; none costs a request time.`
   return h(
     'div',
     { class: healthy ? 'headline healthy' : 'headline unhealthy' },

@@ -15,7 +15,14 @@ const index = {
   line: 39,
   enabled: true
 }
-const faults = [filter, loop, index]
+const repeats = {
+  name: 'repeated-tokens',
+  simulates: 'the same text again',
+  file: 'src/b.ts',
+  line: 3,
+  enabled: true
+}
+const faults = [filter, loop, index, repeats]
 
 function sql(line: number, planIssues: string[] = []) {
   const plan_issues = planIssues.map((kind) => ({ kind }))
@@ -29,6 +36,7 @@ test('a finding is the fault near whose comment it stands; a statement only on i
   assert.equal(findFault(sql(79), faults), loop)
   assert.equal(findFault(sql(75), faults), undefined)
   assert.equal(findFault(sql(79, ['unindexed-scan']), faults), index)
+  assert.equal(findFault({ kind: 'tokens', file: 'src/a.ts', line: 40 }, faults), repeats)
 })
 
 test('what a fault costs is the sum of its findings, faults only, in their own units', () => {
@@ -41,7 +49,8 @@ test('what a fault costs is the sum of its findings, faults only, in their own u
   ]
   const state = { record: { findings }, faults }
   assert.deepEqual(measuredCosts(filter, state), ['412 ms per request'])
-  assert.deepEqual(measuredCosts(loop, state), ['150 ms per request', '812 tokens per request'])
+  assert.deepEqual(measuredCosts(loop, state), ['150 ms per request'])
+  assert.deepEqual(measuredCosts(repeats, state), ['812 tokens per request'])
   assert.deepEqual(measuredCosts(index, state), [])
 })
 
