@@ -262,6 +262,28 @@ function toConfig(settings: Settings) {
 }
 export type Config = ReturnType<typeof toConfig>
 
+/** Libraries of this service that dd-trace wraps when it is loaded, whether or not its plugins are on. */
+const WRAPPED_BY_DATADOG = [
+  'fetch',
+  'http',
+  'https',
+  'http2',
+  'fastify',
+  'pg',
+  'undici',
+  'pino',
+  'url',
+  'child_process'
+]
+
+/**
+ * Tells dd-trace to leave the libraries alone, which only the environment can, and only before it is loaded. Spans come
+ * from OpenTelemetry; the wrappers would cost every request for nothing.
+ */
+export function keepDatadogFromWrapping(): void {
+  process.env.DD_TRACE_DISABLED_INSTRUMENTATIONS ??= WRAPPED_BY_DATADOG.join(',')
+}
+
 const knownNames = [
   ...Object.keys(settingsSchema.shape),
   ...Object.values(aliases).flat(),

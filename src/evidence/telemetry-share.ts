@@ -9,6 +9,11 @@ import { GARBAGE_COLLECTION } from './cpu-samples.ts'
 const NANOS_PER_MS = 1e6
 /** Of cutting profiles the CPU time is measured directly, so its samples are left out. */
 const CUTTING = '/node_modules/@datadog/pprof/'
+/** They wrap functions of the runtime, which works for whoever called the wrapper: only what they do themselves counts. */
+const WRAPPERS = [
+  '/node_modules/dd-trace/packages/datadog-instrumentations/',
+  '/node_modules/@opentelemetry/instrumentation'
+]
 const PACKAGES = ['@opentelemetry/', 'dd-trace/', 'import-in-the-middle/', '@sentry-internal/']
 const OWN_DIRS = ['../telemetry/', '../evidence/'].map((each) =>
   fileURLToPath(new URL(each, import.meta.url))
@@ -21,7 +26,7 @@ export interface ThreadTimes {
   otherMs: number
 }
 
-type Owner = keyof ThreadTimes | 'cutting' | undefined
+type Owner = keyof ThreadTimes | 'cutting' | 'wrapper' | undefined
 
 /** @param profile as @datadog/pprof serializes it: wall time and CPU time are a sample's second and third value */
 export function readThreadTimes(profile: Profile): ThreadTimes {
@@ -43,10 +48,11 @@ export function telemetryCpuMs({ telemetryMs, garbageCollectionMs, otherMs }: Th
 function findOwner(
   { locationId }: Sample,
   ownerOfLocation: (id: number) => Owner
-): Exclude<Owner, undefined> {
-  for (const id of locationId) {
+): keyof ThreadTimes | 'cutting' {
+  for (const [depth, id] of locationId.entries()) {
     const owner = ownerOfLocation(Number(id))
-    if (owner !== undefined) return owner
+    if (owner === 'wrapper' && depth === 0) return 'telemetryMs'
+    if (owner !== undefined && owner !== 'wrapper') return owner
   }
   return 'otherMs'
 }
@@ -69,6 +75,7 @@ function classify(functionName: string, scriptName: string): Owner {
   const file = scriptName.startsWith('file://') ? fileURLToPath(scriptName) : scriptName
   if (file === '' || file.startsWith('node:')) return undefined
   if (file.includes(CUTTING)) return 'cutting'
+  if (WRAPPERS.some((each) => file.includes(each))) return 'wrapper'
   const isTelemetry =
     OWN_DIRS.some((dir) => file.startsWith(dir)) ||
     PACKAGES.some((each) => file.includes(`/node_modules/${each}`))

@@ -4,8 +4,9 @@
  */
 import process from 'node:process'
 import { register } from 'import-in-the-middle/register-hooks.mjs'
-import { ConfigError, loadConfig } from '../config.ts'
+import { ConfigError, keepDatadogFromWrapping, loadConfig } from '../config.ts'
 import { startProfilers } from '../evidence/profilers.ts'
+import type { Datadog } from './datadog.ts'
 import { logDiagnostics } from './diag-logger.ts'
 import { createLogger } from './logger.ts'
 import { startTelemetry } from './telemetry.ts'
@@ -31,11 +32,15 @@ if (config.tracingEnabled) register({ include: ['pg'] })
 // Datadog's tracer brings the CPU profiler of which a process can have one, so it comes first. Without an agent
 // nothing of it is loaded.
 const datadog =
-  config.tracingEnabled && config.datadogAgentUrl !== undefined
-    ? (await import('./datadog.ts')).startDatadog(config)
-    : undefined
+  config.tracingEnabled && config.datadogAgentUrl !== undefined ? await loadDatadog() : undefined
 if (config.tracingEnabled && config.profilerEnabled) startProfilers()
 export const telemetry = startTelemetry(config, { datadog, onRateChange: logRateChange })
+
+async function loadDatadog(): Promise<Datadog> {
+  keepDatadogFromWrapping()
+  const { startDatadog } = await import('./datadog.ts')
+  return startDatadog(config)
+}
 
 function logRateChange({ samplingRate, requestsLastHour }: RateChange): void {
   logger.info(
