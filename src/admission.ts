@@ -6,6 +6,8 @@ import { traced } from './telemetry/traced.ts'
 export interface AdmissionLimits {
   maxConcurrent: number
   maxWaiting: number
+  /** Who waited so long is refused too: the time that is left would not suffice, and would be lost to others. */
+  maxWaitMs: number
 }
 
 export interface Admission {
@@ -16,12 +18,12 @@ export interface Admission {
   /**
    * Runs `work` in its turn, first come first served. The wait, where there is one, is a span of its own.
    * @param signal who is not yet running leaves the queue when it aborts
-   * @throws HttpError 503 when too many wait already, and the signal's reason
+   * @throws HttpError 503 when too many wait already or its turn does not come, and the signal's reason
    */
   run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>
 }
 
-export function createAdmission({ maxConcurrent, maxWaiting }: AdmissionLimits): Admission {
+export function createAdmission({ maxConcurrent, maxWaiting, maxWaitMs }: AdmissionLimits): Admission {
   /** In the order in which they came. */
   const queue = new Set<() => void>()
   let running = 0
@@ -38,10 +40,7 @@ export function createAdmission({ maxConcurrent, maxWaiting }: AdmissionLimits):
   }
 
   async function waitForTurn(signal: AbortSignal): Promise<void> {
-    if (queue.size >= maxWaiting) {
-      refused += 1
-      throw new HttpError(503, 'OVERLOADED', `${running} requests run and ${queue.size} wait already.`)
-    }
+    if (queue.size >= maxWaiting) throw refuse(`${running} requests run and ${queue.size} wait already.`)
     const attributes = { 'admission.running': running, 'admission.waiting_before': queue.size }
     // CLIENT: it waits for something that is not its own work, which explains the wait to a diagnosis.
     await traced('admission.wait', attributes, () => enqueue(signal), SpanKind.CLIENT)
@@ -50,17 +49,29 @@ export function createAdmission({ maxConcurrent, maxWaiting }: AdmissionLimits):
   function enqueue(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       function takeTurn(): void {
-        signal.removeEventListener('abort', leave)
+        forgetListeners()
         resolve()
       }
-      function leave(): void {
+      function leave(reason: unknown): void {
         queue.delete(takeTurn)
-        reject(signal.reason)
+        forgetListeners()
+        reject(reason)
       }
+      function forgetListeners(): void {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', leaveWithCaller)
+      }
+      const leaveWithCaller = () => leave(signal.reason)
       signal.throwIfAborted()
-      signal.addEventListener('abort', leave, { once: true })
+      const timer = setTimeout(() => leave(refuse(`It waited ${maxWaitMs} ms in vain.`)), maxWaitMs)
+      signal.addEventListener('abort', leaveWithCaller, { once: true })
       queue.add(takeTurn)
     })
+  }
+
+  function refuse(message: string): HttpError {
+    refused += 1
+    return new HttpError(503, 'OVERLOADED', message)
   }
 
   /** The place goes to the next one without ever being free: no newcomer gets in between. */

@@ -64,7 +64,8 @@ export async function buildApp(config: Config, deps: AppDeps) {
   const costs = new CostLedger(config.modelPrices, config.tenantPlans)
   const admission = createAdmission({
     maxConcurrent: config.maxConcurrentQueries,
-    maxWaiting: config.maxWaitingQueries
+    maxWaiting: config.maxWaitingQueries,
+    maxWaitMs: config.queryTimeoutMs / 2
   })
   const metrics = createMetrics({ admission, costs, feedback, ...deps })
   const app = fastify({

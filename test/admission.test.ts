@@ -17,7 +17,7 @@ function holdWork(name: string, begun: string[]) {
 }
 
 test('so many run, so many wait in the order they came, and one more is refused', async () => {
-  const admission = createAdmission({ maxConcurrent: 2, maxWaiting: 2 })
+  const admission = createAdmission({ maxConcurrent: 2, maxWaiting: 2, maxWaitMs: 60_000 })
   const begun: string[] = []
   const held = ['a', 'b', 'c', 'd'].map((name) => holdWork(name, begun))
   const answers = held.map(({ work }) => admission.run(never, work))
@@ -37,7 +37,7 @@ test('so many run, so many wait in the order they came, and one more is refused'
 })
 
 test('who leaves while waiting is never begun, and gives the place to the next', async () => {
-  const admission = createAdmission({ maxConcurrent: 1, maxWaiting: 2 })
+  const admission = createAdmission({ maxConcurrent: 1, maxWaiting: 2, maxWaitMs: 60_000 })
   const begun: string[] = []
   const held = ['a', 'b', 'c'].map((name) => holdWork(name, begun))
   const leaver = new AbortController()
@@ -50,14 +50,14 @@ test('who leaves while waiting is never begun, and gives the place to the next',
 })
 
 test('work that fails frees its place', async () => {
-  const admission = createAdmission({ maxConcurrent: 1, maxWaiting: 0 })
+  const admission = createAdmission({ maxConcurrent: 1, maxWaiting: 0, maxWaitMs: 60_000 })
   const failing = () => Promise.reject(new Error('failed'))
   await assert.rejects(admission.run(never, failing), { message: 'failed' })
   assert.equal(await admission.run(never, async () => 'next'), 'next')
 })
 
 test('who has left before the wait began does not wait', async () => {
-  const admission = createAdmission({ maxConcurrent: 1, maxWaiting: 1 })
+  const admission = createAdmission({ maxConcurrent: 1, maxWaiting: 1, maxWaitMs: 60_000 })
   const { work, end } = holdWork('a', [])
   const first = admission.run(never, work)
   await assert.rejects(
@@ -67,4 +67,18 @@ test('who has left before the wait began does not wait', async () => {
   assert.equal(admission.waiting, 0)
   end()
   await first
+})
+
+test('whoever waited too long is refused, and never begun', async () => {
+  const admission = createAdmission({ maxConcurrent: 1, maxWaiting: 1, maxWaitMs: 10 })
+  const begun: string[] = []
+  const [a, b] = ['a', 'b'].map((name) => holdWork(name, begun))
+  const first = admission.run(never, async () => a?.work())
+  await assert.rejects(
+    admission.run(never, async () => b?.work()),
+    { statusCode: 503, code: 'OVERLOADED' }
+  )
+  a?.end()
+  await first
+  assert.deepEqual([begun, admission.running, admission.waiting], [['a'], 0, 0])
 })

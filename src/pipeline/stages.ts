@@ -4,6 +4,7 @@ import type { Span } from '@opentelemetry/api'
 import type { FaultName, FaultSwitches } from '../faults.ts'
 import { traced } from '../telemetry/traced.ts'
 import { type Caller, callerAttributes, recordFaults } from './span-facts.ts'
+import { takeTurn } from './turn.ts'
 
 export interface StageTime {
   /** The stage's span name. */
@@ -31,7 +32,7 @@ export function createStageRunner(
   async function run<T>(name: string, faultNames: readonly FaultName[], fn: (span: Span) => T | Promise<T>) {
     // After a long computation the caller's leaving lies unread: noticed in one turn, told in the next.
     await nextTurn()
-    await nextTurn()
+    await takeTurn()
     return traced(name, attributes, async function runStage(span): Promise<T> {
       signal?.throwIfAborted()
       recordFaults(span, faults, faultNames)

@@ -30,7 +30,7 @@ function createSubject() {
   const costs = new CostLedger(PRICES, { acme: 'enterprise' })
   const feedback = new FeedbackBook()
   const faults = createFaultRegistry(['missing-index'])
-  const admission = createAdmission({ maxConcurrent: 1, maxWaiting: 1 })
+  const admission = createAdmission({ maxConcurrent: 1, maxWaiting: 1, maxWaitMs: 1000 })
   const backend = new Backend('otlp', { export: () => {}, shutdown: async () => {} })
   const telemetry = {
     recentTraces: new RecentTraces(),

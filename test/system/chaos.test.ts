@@ -163,23 +163,25 @@ suite('more than it takes on', () => {
     child.kill('SIGTERM')
   })
 
-  test('who leaves the queue makes room, and a query past its time is told so', async () => {
+  test('who leaves the queue makes room; a query past its time is told so, and one that waited for half of it', async () => {
     const model = await startHeldModel()
     const { child, url } = await startServer({
       OPENAI_BASE_URL: model.baseUrl,
       MAX_CONCURRENT_QUERIES: '1',
       MAX_WAITING_QUERIES: '1',
-      QUERY_TIMEOUT_MS: '3000'
+      QUERY_TIMEOUT_MS: '12000'
     })
     const running = ask(url)
     await model.asked
     const leaver = new AbortController()
     const left = assert.rejects(ask(url, leaver.signal), { name: 'AbortError' })
+    await delay(200)
     await until('the queue is full', async () => (await ask(url)).code === 'OVERLOADED')
     leaver.abort()
     await left
     const waiting = ask(url)
-    assertOnlyUnavailable([await running, await waiting], 'QUERY_TIMEOUT')
+    assertOnlyUnavailable([await running], 'QUERY_TIMEOUT')
+    assertOnlyUnavailable([await waiting], 'OVERLOADED')
     child.kill('SIGTERM')
   })
 })
