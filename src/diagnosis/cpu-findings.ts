@@ -179,7 +179,7 @@ function describeDeduction({ chain, functionName }: HotFunction): string {
   const call = chain.at(-2)
   return (
     `V8 shows it on the call in line ${call?.line} of ${call?.functionName}, outside of any loop: ` +
-    `deduced from the source, ${functionName} being the only function with a loop that is called there`
+    `deduced from the source, ${functionName} being the only function with a loop that it can call`
   )
 }
 

@@ -46,30 +46,36 @@ function findSampledCallee(
 
 /**
  * The one function with a loop that the line calls. A line outside of any loop of its function runs once a call:
- * nothing but what it calls can be that expensive.
+ * nothing but what it calls can be that expensive. Where that is a parameter, as in what wraps a stage into a span,
+ * the function was passed to it further out.
  */
 function findUnseenCallee(hot: HotFunction, sources: SourceTree): HotFunction | undefined {
   const line = heaviestLine(hot.lines)
   if (hot.file === null || line === undefined || !isOnCallLine(hot)) return undefined
   if (isInLoopOfItsOwn(hot, sources)) return undefined
-  const [callee, ...others] = sources
-    .calleesAt(hot.file, line)
-    .filter((fn) => fn.name !== hot.functionName && sources.innermostLoopsOf(fn).length > 0)
+  const withLoop = (fn: OwnFunction) =>
+    fn.name !== hot.functionName && sources.innermostLoopsOf(fn).length > 0
+  let candidates = sources.calleesAt(hot.file, line).filter(withLoop)
+  for (const link of hot.chain.slice(0, -1).reverse()) {
+    if (candidates.length > 0) break
+    candidates = sources.passedAt(link.file, link.line).filter(withLoop)
+  }
+  const [callee, ...others] = candidates
   return callee && others.length === 0 ? moveTo(callee, hot, sources) : undefined
 }
 
 function moveTo(callee: OwnFunction, hot: HotFunction, sources: SourceTree): HotFunction {
-  const [loop] = sources.innermostLoopsOf(callee)
-  const line = loop?.startLine ?? callee.startLine
+  const line = sources.innermostLoopsOf(callee)[0]?.startLine ?? callee.startLine
+  const functionName = callee.name || (sources.functionAt(callee.file, line)?.name ?? '(anonymous)')
   return {
     ...hot,
-    functionName: callee.name,
+    functionName,
     file: callee.file,
     lines: new Map([[line, hot.costMs]]),
     // The loop is known, which of its lines is not.
     resolvedShare: 0,
     isDeduced: true,
-    chain: [...hot.chain, { functionName: callee.name, file: callee.file, line }]
+    chain: [...hot.chain, { functionName, file: callee.file, line }]
   }
 }
 

@@ -15,6 +15,10 @@ export interface SourceCall {
   line: number
   /** Of the function or method: `price` in `price(order)` and in `shop.price(order)`. */
   name: string
+  /** The functions written out among its arguments. */
+  inlineFunctions: SourceFunction[]
+  /** The names among its arguments, which may be functions'. */
+  passedNames: string[]
 }
 
 export interface SourceRanges {
@@ -56,7 +60,7 @@ export function readSourceRanges(text: string): SourceRanges {
 
 /** @param inheritedName the name that what the node is assigned to gives it */
 function visit(node: SyntaxNode, inheritedName: string, ranges: SourceRanges): void {
-  const range = { startLine: node.loc?.start.line ?? 0, endLine: node.loc?.end.line ?? 0 }
+  const range = rangeOf(node)
   if (LOOP.test(node.type)) ranges.loops.push(range)
   if (FUNCTION.test(node.type)) ranges.functions.push({ ...range, name: nameOf(node) || inheritedName })
   if (CALL.test(node.type)) addCall(node, ranges.calls)
@@ -71,11 +75,24 @@ function visit(node: SyntaxNode, inheritedName: string, ranges: SourceRanges): v
   }
 }
 
-function addCall({ callee }: SyntaxNode, calls: SourceCall[]): void {
+function addCall({ callee, arguments: args }: SyntaxNode, calls: SourceCall[]): void {
   if (!isNode(callee)) return
   const target = isNode(callee.property) ? callee.property : callee
-  const name = identifier(target)
-  if (name !== '') calls.push({ line: target.loc?.start.line ?? 0, name })
+  const passed = (args as SyntaxNode[]).filter(isNode)
+  calls.push({
+    line: target.loc?.start.line ?? 0,
+    name: identifier(target),
+    inlineFunctions: passed.filter(({ type }) => FUNCTION.test(type)).map(toFunction),
+    passedNames: passed.map(identifier).filter((name) => name !== '')
+  })
+}
+
+function toFunction(node: SyntaxNode): SourceFunction {
+  return { ...rangeOf(node), name: nameOf(node) }
+}
+
+function rangeOf({ loc }: SyntaxNode): SourceRange {
+  return { startLine: loc?.start.line ?? 0, endLine: loc?.end.line ?? 0 }
 }
 
 function isNode(value: unknown): value is SyntaxNode {

@@ -28,6 +28,8 @@ export interface SourceTree {
   loopAt(file: string, line: number): SourceRange | undefined
   /** @returns our functions that the calls on a line may reach, by name: of the same file, or of one it imports */
   calleesAt(file: string, line: number): OwnFunction[]
+  /** @returns our functions that are passed to the calls on a line, written out there or by name */
+  passedAt(file: string, line: number): OwnFunction[]
   /** @returns the loops within a function that hold no other loop */
   innermostLoopsOf(fn: OwnFunction): SourceRange[]
   /** @returns the trimmed text of a line (from 1), or null when the file or the line does not exist */
@@ -72,6 +74,17 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
     return source
   }
 
+  function callsAt(file: string, line: number): SourceCall[] {
+    return open(file).calls.filter((call) => call.line === line)
+  }
+
+  /** Of the file itself, or of one that it imports. */
+  function findByName(file: string, names: readonly string[]): OwnFunction[] {
+    return [file, ...open(file).imports].flatMap((reached) =>
+      open(reached).namedFunctions.flatMap((fn) => (names.includes(fn.name) ? { ...fn, file: reached } : []))
+    )
+  }
+
   return {
     isOwn,
     relativePath,
@@ -85,11 +98,21 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
       return innermost(open(file).loops, line)
     },
     calleesAt(file, line) {
-      const { calls, imports } = open(file)
-      const names = new Set(calls.filter((call) => call.line === line).map(({ name }) => name))
-      return [file, ...imports].flatMap((reached) =>
-        open(reached).namedFunctions.flatMap((fn) => (names.has(fn.name) ? { ...fn, file: reached } : []))
+      return findByName(
+        file,
+        callsAt(file, line).map(({ name }) => name)
       )
+    },
+    passedAt(file, line) {
+      const calls = callsAt(file, line)
+      const inline = calls.flatMap(({ inlineFunctions }) => inlineFunctions.map((fn) => ({ ...fn, file })))
+      return [
+        ...inline,
+        ...findByName(
+          file,
+          calls.flatMap(({ passedNames }) => passedNames)
+        )
+      ]
     },
     innermostLoopsOf({ file, startLine, endLine }) {
       const loops = open(file).loops.filter((loop) => loop.startLine >= startLine && loop.endLine <= endLine)
@@ -108,6 +131,7 @@ export function createShallowSourceTree(rootDir: string): SourceTree {
     functionAt: () => undefined,
     loopAt: () => undefined,
     calleesAt: () => [],
+    passedAt: () => [],
     innermostLoopsOf: () => [],
     lineText: () => null
   }

@@ -24,6 +24,18 @@ export function runStage(items: number[]) {
   }
   return found.join(String(both))
 }
+export const inSpan = (fn: () => unknown) => {
+  return fn()
+}
+export function runWrapped(items: number[]) {
+  inSpan(() => {
+    for (const item of items) items.includes(item)
+  })
+  inSpan(sortThem)
+  function sortThem() {
+    while (items.length > 0) items.pop()
+  }
+}
 `
 )
 writeFileSync(
@@ -117,4 +129,10 @@ test('the cheaper part of a function that was inlined into its caller joins it',
   assert.deepEqual(restore(hotOn(helper, 'findAll', 4, 900, [3]), hotOn(stage, 'runStage', 3, 200)), [
     ['findAll', 'helper.ts', [4], 1100]
   ])
+})
+
+test('where the line calls a parameter, the function that was passed further out', () => {
+  const inSpanOf = (line: number) => hotOn(stage, 'inSpan', 12, 900, [line])
+  assert.deepEqual(restore(inSpanOf(15)), [['runWrapped', 'stage.ts', [16], 900]])
+  assert.deepEqual(restore(inSpanOf(18)), [['sortThem', 'stage.ts', [20], 900]])
 })
