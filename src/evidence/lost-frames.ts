@@ -39,15 +39,21 @@ function findSampledCallee(
     (other) =>
       other !== hot &&
       other.spanName === hot.spanName &&
-      other.chain.slice(0, -1).some((link) => link.file === hot.file && link.line === line) &&
-      (other.costMs > hot.costMs || (isOnCallLine(hot) && isInLoopOfItsOwn(other, sources)))
+      isCalledFrom(other, hot.file, line) &&
+      (other.costMs > hot.costMs ||
+        (isOnCallLine(hot) && (!isInLoopOfItsOwn(hot, sources) || isInLoopOfItsOwn(other, sources))))
   )
+}
+
+function isCalledFrom({ chain }: HotFunction, file: string | null, line: number | undefined): boolean {
+  return chain.slice(0, -1).some((link) => link.file === file && link.line === line)
 }
 
 /**
  * The one function with a loop that the line calls. A line outside of any loop of its function runs once a call:
  * nothing but what it calls can be that expensive. Where that is a parameter, as in what wraps a stage into a span,
- * the function was passed to it further out.
+ * the function was passed to it further out, or, where an
+ * await has cut the stack, by whoever named the span.
  */
 function findUnseenCallee(hot: HotFunction, sources: SourceTree): HotFunction | undefined {
   const line = heaviestLine(hot.lines)
@@ -60,6 +66,7 @@ function findUnseenCallee(hot: HotFunction, sources: SourceTree): HotFunction | 
     if (candidates.length > 0) break
     candidates = sources.passedAt(link.file, link.line).filter(withLoop)
   }
+  if (candidates.length === 0) candidates = sources.passedWithText(hot.spanName).filter(withLoop)
   const [callee, ...others] = candidates
   return callee && others.length === 0 ? moveTo(callee, hot, sources) : undefined
 }

@@ -19,6 +19,8 @@ export interface SourceCall {
   inlineFunctions: SourceFunction[]
   /** The names among its arguments, which may be functions'. */
   passedNames: string[]
+  /** The texts among its arguments. */
+  texts: string[]
 }
 
 export interface SourceRanges {
@@ -83,7 +85,8 @@ function addCall({ callee, arguments: args }: SyntaxNode, calls: SourceCall[]): 
     line: target.loc?.start.line ?? 0,
     name: identifier(target),
     inlineFunctions: passed.filter(({ type }) => FUNCTION.test(type)).map(toFunction),
-    passedNames: passed.map(identifier).filter((name) => name !== '')
+    passedNames: passed.map(identifier).filter((name) => name !== ''),
+    texts: passed.flatMap(({ type, value }) => (type === 'StringLiteral' ? [value as string] : []))
   })
 }
 

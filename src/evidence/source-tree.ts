@@ -1,5 +1,5 @@
 /** Tells our own source from libraries and the runtime, and knows its lines, functions and loops. */
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import {
   innermost,
@@ -30,6 +30,8 @@ export interface SourceTree {
   calleesAt(file: string, line: number): OwnFunction[]
   /** @returns our functions that are passed to the calls on a line, written out there or by name */
   passedAt(file: string, line: number): OwnFunction[]
+  /** @returns our functions that are passed, anywhere, to a call together with a text, such as a span's name */
+  passedWithText(text: string): OwnFunction[]
   /** @returns the loops within a function that hold no other loop */
   innermostLoopsOf(fn: OwnFunction): SourceRange[]
   /** @returns the trimmed text of a line (from 1), or null when the file or the line does not exist */
@@ -37,6 +39,7 @@ export interface SourceTree {
 }
 
 const MAX_CACHED_FILES = 200
+const MAX_SOURCE_FILES = 5_000
 
 interface SourceFile {
   lines: string[]
@@ -85,6 +88,12 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
     )
   }
 
+  function passedTo(file: string, calls: readonly SourceCall[]): OwnFunction[] {
+    const inline = calls.flatMap(({ inlineFunctions }) => inlineFunctions.map((fn) => ({ ...fn, file })))
+    const names = calls.flatMap(({ passedNames }) => passedNames)
+    return [...inline, ...findByName(file, names)]
+  }
+
   return {
     isOwn,
     relativePath,
@@ -103,16 +112,16 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
         callsAt(file, line).map(({ name }) => name)
       )
     },
-    passedAt(file, line) {
-      const calls = callsAt(file, line)
-      const inline = calls.flatMap(({ inlineFunctions }) => inlineFunctions.map((fn) => ({ ...fn, file })))
-      return [
-        ...inline,
-        ...findByName(
-          file,
-          calls.flatMap(({ passedNames }) => passedNames)
+    passedAt: (file, line) => passedTo(file, callsAt(file, line)),
+    passedWithText(text) {
+      return listSourceFiles(rootDir)
+        .filter((file) => [`'${text}'`, `"${text}"`].some((literal) => readText(file).includes(literal)))
+        .flatMap((file) =>
+          passedTo(
+            file,
+            open(file).calls.filter(({ texts }) => texts.includes(text))
+          )
         )
-      ]
     },
     innermostLoopsOf({ file, startLine, endLine }) {
       const loops = open(file).loops.filter((loop) => loop.startLine >= startLine && loop.endLine <= endLine)
@@ -132,6 +141,7 @@ export function createShallowSourceTree(rootDir: string): SourceTree {
     loopAt: () => undefined,
     calleesAt: () => [],
     passedAt: () => [],
+    passedWithText: () => [],
     innermostLoopsOf: () => [],
     lineText: () => null
   }
@@ -149,6 +159,15 @@ function readSourceFile(file: string | undefined): SourceFile {
       .filter((specifier) => specifier.startsWith('.'))
       .map((specifier) => path.resolve(path.dirname(file ?? ''), specifier))
   }
+}
+
+/** @returns absolute paths of the sources beneath a directory, without libraries and hidden ones */
+function listSourceFiles(directory: string): string[] {
+  const names = globSync('**/*.{ts,mts,cts,js,mjs,cjs}', {
+    cwd: directory,
+    exclude: (name) => name === 'node_modules' || name.startsWith('.')
+  })
+  return names.slice(0, MAX_SOURCE_FILES).map((name) => path.join(directory, name))
 }
 
 function isWithin(inner: SourceRange, outer: SourceRange): boolean {
