@@ -11,7 +11,7 @@ interface ReadMetric {
   name: string
   help: string
   labelNames?: readonly string[]
-  /** What there is now; what is not known is left out. */
+  /** What there is now. */
   read: () => Reading[]
 }
 

@@ -1,12 +1,24 @@
-/** The service's own metrics, read when they are asked for: where each is kept stands in its `read`. */
+/**
+ * The service's own metrics, read when they are asked for: where each is kept stands in its `read`. What is not known
+ * yet is NaN, so that the series are as many from the start on.
+ */
 import type { Admission } from '../admission.ts'
 import type { CostLedger } from '../costs/cost-ledger.ts'
 import type { HeapWatch } from '../evidence/heap-watch.ts'
 import type { FaultRegistry } from '../faults.ts'
-import { type FeedbackBook, satisfactionScore } from '../feedback/feedback-book.ts'
+import {
+  CATEGORIES,
+  type FeedbackBook,
+  RATINGS,
+  satisfactionScore,
+  type Vote
+} from '../feedback/feedback-book.ts'
 import { countDocumentLookups, measureDocumentCache } from '../pipeline/document-cache.ts'
 import type { MetricRegistry } from './exposition.ts'
-import { defineCounter, defineGauge, type Reading } from './readings.ts'
+import { defineCounter, defineGauge } from './readings.ts'
+
+/** The label of votes without one. */
+const NO_CATEGORY = 'none'
 
 export interface ServiceMetricsDeps {
   admission: Admission
@@ -125,7 +137,7 @@ function defineHeapMetrics(registry: MetricRegistry, heapWatch: HeapWatch): void
   defineGauge(registry, {
     name: 'rag_heap_floor_bytes',
     help: 'Heap that the last full garbage collection left',
-    read: () => known(heapWatch.report().floorBytes)
+    read: () => [{ value: heapWatch.report().floorBytes ?? Number.NaN }]
   })
   defineGauge(registry, {
     name: 'rag_heap_growth_bytes',
@@ -141,9 +153,10 @@ function defineHeapMetrics(registry: MetricRegistry, heapWatch: HeapWatch): void
     labelNames: ['bound'],
     read() {
       const { estimate, low, high } = heapWatch.report().growth
-      return Object.entries({ estimate, low, high }).flatMap(([bound, bytes]) =>
-        known(bytes).map((reading) => ({ ...reading, labels: { bound } }))
-      )
+      return Object.entries({ estimate, low, high }).map(([bound, bytes]) => ({
+        labels: { bound },
+        value: bytes ?? Number.NaN
+      }))
     }
   })
   defineGauge(registry, {
@@ -159,20 +172,27 @@ function defineFeedbackMetrics(registry: MetricRegistry, feedback: FeedbackBook)
     help: 'Standing votes, one an answer, of the last 1,000',
     labelNames: ['rating', 'category'],
     read() {
-      const votes = Map.groupBy(feedback.list(), ({ rating, category = 'none' }) => `${rating} ${category}`)
-      return [...votes.values()].map(([first, ...others]) => ({
-        labels: { rating: first?.rating ?? '', category: first?.category ?? 'none' },
-        value: 1 + others.length
-      }))
+      const counts = countVotes(feedback.list())
+      return RATINGS.flatMap((rating) =>
+        [...CATEGORIES, NO_CATEGORY].map((category) => ({
+          labels: { rating, category },
+          value: counts.get(`${rating} ${category}`) ?? 0
+        }))
+      )
     }
   })
   defineGauge(registry, {
     name: 'rag_satisfaction_score',
     help: 'Share of the standing votes that are up, 0 to 1',
-    read: () => known(satisfactionScore(feedback.list()))
+    read: () => [{ value: satisfactionScore(feedback.list()) ?? Number.NaN }]
   })
 }
 
-function known(value: number | null): Reading[] {
-  return value === null ? [] : [{ value }]
+function countVotes(votes: readonly Vote[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const { rating, category = NO_CATEGORY } of votes) {
+    const key = `${rating} ${category}`
+    counts.set(key, (counts.get(key) ?? 0) + 1)
+  }
+  return counts
 }

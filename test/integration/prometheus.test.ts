@@ -69,14 +69,15 @@ function namesOf({ expr }: Query): string[] {
 interface QueryResult {
   status: string
   error?: string
-  data: { result: unknown[] }
+  data: { result: { value: [number, string] }[] }
 }
 
 async function ask(prometheusUrl: string, expr: string): Promise<unknown[]> {
   const url = `${prometheusUrl}/api/v1/query?query=${encodeURIComponent(expr)}`
   const { status, error, data } = (await (await fetch(url)).json()) as QueryResult
   assert.equal(status, 'success', `${expr}: ${error}`)
-  return data.result
+  // NaN is not known yet, or nothing divided by nothing.
+  return data.result.filter(({ value }) => value[1] !== 'NaN')
 }
 
 /** Those that find nothing. */
