@@ -37,7 +37,7 @@ export function renderCosts({ queries, cost_usd, by_plan, cheaper_model }) {
     cheaper_model &&
       h(
         'p',
-        { class: 'quiet' },
+        { class: 'footnote quiet' },
         `With ${cheaper_model.model} the same tokens would have cost ${usd(cheaper_model.cost_usd)}: ` +
           `${percent(cheaper_model.saved_pct / 100)} less.`
       )

@@ -13,6 +13,7 @@ import { loadStatements, startStatementsPanel } from './statements.js'
 import { loadTelemetry, startTelemetryPanel } from './telemetry.js'
 import { loadTraces, startTracesPanel } from './traces.js'
 import { startVerdictPanel } from './verdict.js'
+import { loadVotes } from './votes.js'
 
 /** Asked without a trace, so that it costs next to nothing. */
 const PULSE_MS = 3_000
@@ -34,7 +35,7 @@ function start() {
   startAskPanel()
   on('record', () => void refreshPanels())
   on('answer', () => void refreshPanels())
-  on('feedback', () => void loadTraces().catch(() => {}))
+  on('feedback', () => void Promise.allSettled([loadTraces(), loadVotes()]))
   document.addEventListener('visibilitychange', () => void (document.hidden || pulse()))
   void beat()
 }
@@ -94,6 +95,7 @@ async function refreshPanels() {
     loadTraces(config),
     loadMemory(),
     loadStatements(),
+    loadVotes(),
     config && loadTelemetry(config)
   ])
 }

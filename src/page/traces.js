@@ -61,6 +61,16 @@ export async function loadTraces(config = view.config) {
 /** Opens one from elsewhere on the page. */
 export async function showTrace(traceId) {
   await choose(traceId)
+  goToPanel()
+}
+
+/** Narrows the list from elsewhere on the page. @param {keyof typeof FILTERS} filter */
+export async function showTraces(filter) {
+  await narrow(filter)
+  goToPanel()
+}
+
+function goToPanel() {
   scrollTo(byId('traces'))
   byId('traces').focus({ preventScroll: true })
 }

@@ -40,6 +40,7 @@ test('the page comes in few bytes and says what to do', async (t) => {
   await page.getByText('src/pipeline/rerank.ts').first().waitFor()
   await page.getByText('No statement has run since the start').waitFor()
   await page.getByText('No trace was kept yet.').waitFor()
+  assert.deepEqual(await findSeriousViolations(page), [])
 })
 
 test('one button, by keyboard, leads to the verdict with the planted lines and their source', async () => {
@@ -164,7 +165,8 @@ test('a question is answered, with the time of each stage; a vote against it is 
   assert.deepEqual(offered, [...CATEGORIES])
   await reason.selectOption('incomplete')
   await page.getByText('Recorded with the reason.').waitFor()
-  await page.locator('#traces').getByText('Not helpful', { exact: true }).click()
+  await page.getByText('Of 1 vote so far 0 % said helpful. Of the others: incomplete 1.').waitFor()
+  await page.getByRole('button', { name: 'Show their traces' }).click()
   await page.locator('.trace-list', { hasText: 'not helpful: incomplete' }).waitFor()
 })
 
@@ -216,6 +218,7 @@ test('when the service is down the page says so', async () => {
   await page.getByText('The service does not answer.').waitFor()
   await page.getByRole('button', { name: 'Try now' }).waitFor()
   assert.equal(await page.locator('#run').isDisabled(), true)
+  assert.deepEqual(await findSeriousViolations(page), [])
 })
 
 /** Where a fault's comment stands in the source. */
