@@ -66,6 +66,11 @@ function namesOf({ expr }: Query): string[] {
   return expr.match(/\b(?:rag|apm|http|nodejs|process)_\w+/g) ?? []
 }
 
+interface Exemplar {
+  labels: { trace_id: string }
+  timestamp: number
+}
+
 interface QueryResult {
   status: string
   error?: string
@@ -183,8 +188,10 @@ test('every query of the rules and of the dashboard finds data of the running se
     const selector = encodeURIComponent('http_request_duration_seconds_bucket{route="/query"}')
     const since = `start=${Date.now() / 1000 - 300}&end=${Date.now() / 1000}`
     const answer = await fetch(`${prometheusUrl}/api/v1/query_exemplars?query=${selector}&${since}`)
-    const { data } = (await answer.json()) as { data: { exemplars: { labels: { trace_id: string } }[] }[] }
-    const traceId = data.at(-1)?.exemplars.at(-1)?.labels.trace_id
+    const { data } = (await answer.json()) as { data: { exemplars: Exemplar[] }[] }
+    // The newest: the service keeps its last 200 traces.
+    const [newest] = data.flatMap(({ exemplars }) => exemplars).sort((a, b) => b.timestamp - a.timestamp)
+    const traceId = newest?.labels.trace_id
     assert.equal((await fetch(`${url}/traces/${traceId}`)).status, 200)
   })
 
