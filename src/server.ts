@@ -1,7 +1,6 @@
 /** The process: opens what the service needs, listens, and closes everything in the opposite order. */
 import type { AddressInfo } from 'node:net'
 import process from 'node:process'
-import { buildApp } from './app.ts'
 import { createProgress, formatBanner } from './banner.ts'
 import { isLoopback } from './config.ts'
 import { openDatabase } from './database/database.ts'
@@ -23,7 +22,7 @@ import { readGauges } from './telemetry/gauges.ts'
 import { createIdleGuard, startOverheadGuard } from './telemetry/overhead-guard.ts'
 import { config, logger, telemetry } from './telemetry/start.ts'
 
-type App = Awaited<ReturnType<typeof buildApp>>
+type App = Awaited<ReturnType<typeof import('./app.ts').buildApp>>
 
 async function openModel() {
   const simulated = config.openaiBaseUrl
@@ -85,14 +84,16 @@ function collectMemoryEvidence(heapWatch: HeapWatch, leakChecker: LeakChecker): 
 async function main(): Promise<void> {
   exitOnCrash(logger, telemetry)
   const progress = createProgress(process.stderr)
-  const [database, model] = await Promise.all([
+  // The children of the first two start while this process loads the rest.
+  const [database, model, { buildApp }] = await Promise.all([
     openDatabase({
       databaseUrl: config.databaseUrl?.reveal(),
       onProgress: progress.show,
       logger,
       queryTimeoutMs: config.sqlTimeoutMs
     }),
-    openModel()
+    openModel(),
+    import('./app.ts')
   ])
   watchHeapLimit()
   const faults = createFaultRegistry(config.faults)
