@@ -153,7 +153,7 @@ function shorten(sent: Sent): Sent {
 function pick(parameters: Operation['parameters'], place: string): Record<string, fc.Arbitrary<string>> {
   const names = parameters.filter((each) => each.in === place)
   return Object.fromEntries(
-    names.map(({ name, schema }) => [name, fc.oneof(valueFor(schema).map(String), anyText)])
+    names.map(({ name, schema }) => [name, fc.oneof(valueFor(schema).map(toText), anyText)])
   )
 }
 
@@ -164,6 +164,11 @@ function pathFor({ path }: Operation): fc.Arbitrary<string> {
       part.startsWith('{') ? fc.oneof(anyText.map(encode), fc.constant('0'.repeat(32))) : fc.constant(part)
     )
   return fc.tuple(...parts).map((all) => all.join('/'))
+}
+
+/** Objects that a fuzzer makes may have a toString of their own. */
+function toText(value: unknown): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
 /** Lone surrogates have no encoding. */
