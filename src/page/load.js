@@ -1,20 +1,25 @@
 /** The sample queries as traffic, several at a time. */
 import { call } from './api.js'
 
-/** One computes while the other waits for the model. With more each waits for the others, which is no line's fault. */
-const CONCURRENCY = 2
+/** Some compute while others wait for the model. With more each waits for the others, which is no line's fault. */
+const CONCURRENCY = 3
+/** After an answer that took so long there is something to diagnose: a window closes once no request is left. */
+const SLOW_MS = 3_000
 
 /**
- * Sends the queries one after another, over and over, until `isOver()`; those under way are still answered.
+ * Sends the queries one after another, over and over, until `isOver()` or as long as the answers are quick; those under
+ * way are still answered.
  * @param {string[]} queries
  * @param {{ isOver: () => boolean, onAnswer: (isOk: boolean) => void }} options
  */
 export async function sendQueries(queries, { isOver, onAnswer }) {
   let next = 0
   async function sendOneAfterAnother() {
-    while (!isOver()) {
-      const query = queries[next++ % queries.length]
-      onAnswer(await sendQuery(query))
+    let isQuick = true
+    while (isQuick && !isOver()) {
+      const startedAt = performance.now()
+      onAnswer(await sendQuery(queries[next++ % queries.length]))
+      isQuick = performance.now() - startedAt < SLOW_MS
     }
   }
   await Promise.all(Array.from({ length: CONCURRENCY }, sendOneAfterAnother))

@@ -7,7 +7,7 @@ import { showRecord } from './records.js'
 import { emit, on, state } from './state.js'
 
 /** The ceiling of a window; a fault ends it earlier, a healthy service is watched to the end. */
-const WINDOW_SECONDS = 8
+const WINDOW_SECONDS = 10
 
 const progress = { answered: 0, failed: 0, startedAt: 0 }
 /** Resolves when the last run's queries are all answered. */
