@@ -32,35 +32,46 @@ export async function sendAtRate(
   for (let turn = 0; turn < rate * seconds; turn++) {
     const waitMs = startedAt + (turn / rate) * 1000 - performance.now()
     if (waitMs > 0) await delay(waitMs)
-    pending.push(sendQuery(url, turn, agent, result))
+    pending.push(sendQuery(url, pick(NARROW_QUERIES, turn), agent, result))
   }
   await Promise.all(pending)
   agent.destroy()
   return result
 }
 
+export interface UnpacedLoad {
+  connections: number
+  requests: number
+  /** In turn; by default questions that few documents answer. */
+  queries?: readonly string[]
+}
+
 /** One after the other on each of `connections`. */
 export async function sendUnpaced(
   url: string,
-  { connections, requests }: { connections: number; requests: number }
+  { connections, requests, queries = NARROW_QUERIES }: UnpacedLoad
 ): Promise<LoadResult> {
   const result = createResult()
   const agent = new Agent({ keepAlive: true })
   let next = 0
   async function sendOneAfterAnother(): Promise<void> {
-    while (next < requests) await sendQuery(url, next++, agent, result)
+    while (next < requests) await sendQuery(url, pick(queries, next++), agent, result)
   }
   await Promise.all(Array.from({ length: connections }, sendOneAfterAnother))
   agent.destroy()
   return result
 }
 
+function pick(queries: readonly string[], turn: number): string {
+  return queries[turn % queries.length] ?? ''
+}
+
 function createResult(): LoadResult {
   return { latenciesMs: [], failed: 0 }
 }
 
-function sendQuery(url: string, turn: number, agent: Agent, result: LoadResult): Promise<void> {
-  const body = JSON.stringify({ query: NARROW_QUERIES[turn % NARROW_QUERIES.length] })
+function sendQuery(url: string, query: string, agent: Agent, result: LoadResult): Promise<void> {
+  const body = JSON.stringify({ query })
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
   const startedAt = performance.now()
   return new Promise(function send(resolve) {

@@ -1,4 +1,5 @@
 /** How long it takes from a slow request to the line, and to a verdict on memory; and what that holds up. */
+import exampleData from '../../example_data.json' with { type: 'json' }
 import { sendUnpaced } from '../paced-load.ts'
 import type { BenchOptions, OnStep, Section, SectionResult } from '../section.ts'
 import { type ServiceProcess, startServiceProcess } from '../service-process.ts'
@@ -57,7 +58,7 @@ async function measureRound(service: ServiceProcess): Promise<Round> {
   const startedAt = performance.now()
   const [{ findings }] = await Promise.all([
     call<{ findings: Finding[] }>(service.url, 'POST', '/diagnosis', { seconds: CEILING_SECONDS }),
-    sendUnpaced(service.url, { connections: 1, requests: REQUESTS })
+    sendUnpaced(service.url, { connections: 1, requests: REQUESTS, queries: exampleData.sample_queries })
   ])
   const lineMs = performance.now() - startedAt
   const leak = await checkLeak(service.url)
