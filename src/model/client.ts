@@ -69,18 +69,22 @@ export function createModelClient(options: ModelClientOptions): ModelClient {
   async function complete(prompt: string, signal?: AbortSignal): Promise<Completion> {
     spanRecorder.noteCaller()
     const repeatedShare = measureRepeatedShare(prompt)
-    const timeout = AbortSignal.timeout(options.timeoutMs)
-    const signals = signal ? AbortSignal.any([signal, timeout]) : timeout
+    // Not AbortSignal.timeout: it would keep each request's context and spans until its time is up, answered or not.
+    const timeout = new AbortController()
+    const timer = setTimeout(() => timeout.abort(), options.timeoutMs).unref()
+    const signals = signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal
     try {
       const completion = await requestCompletion(options, prompt, signals)
       return { ...completion, repeatedPromptTokens: Math.round(repeatedShare * completion.promptTokens) }
     } catch (error) {
       if (signal?.aborted) throw signal.reason
       if (error instanceof ModelUnavailableError) throw error
-      if (timeout.aborted) {
+      if (timeout.signal.aborted) {
         throw new ModelUnavailableError('MODEL_TIMEOUT', `no answer within ${options.timeoutMs} ms`, error)
       }
       throw new ModelUnavailableError('MODEL_UNREACHABLE', 'the model could not be reached', error)
+    } finally {
+      clearTimeout(timer)
     }
   }
   return { model: options.model, complete }
