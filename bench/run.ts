@@ -26,7 +26,8 @@ ${SECTIONS.map(({ name, describes }) => `                   ${name.padEnd(10)} $
   --help
 
 Writes bench/results/<section>.json, and a chart beside it where there is one. Run it on an idle machine.
-Exit code: 0 measured (a target that was missed is said, and fails nothing), 2 could not run`
+Exit code: 0 measured (a target that was missed is said, and fails nothing), 2 could not run
+What the figures are good for: docs/decide.md`
 
 const EXIT_MEASURED = 0
 

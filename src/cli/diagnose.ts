@@ -23,7 +23,8 @@ const USAGE = `Usage: npm run diagnose [-- options]
   --json          print the diagnosis as JSON
   --help
 
-Exit code: 0 healthy, 1 not healthy, 2 could not run`
+Exit code: 0 healthy, 1 not healthy, 2 could not run
+What it finds, and what to do about it: docs/walk.md`
 
 const EXIT_HEALTHY = 0
 const EXIT_NOT_HEALTHY = 1

@@ -14,7 +14,8 @@ const USAGE = `Usage: npm run load [-- options]
   --json         print the summary as JSON
   --help
 
-Exit code: 0 sent, 2 could not run`
+Exit code: 0 sent, 2 could not run
+Where its traces can be seen: README.md; where there are none: docs/failures.md`
 
 const EXIT_SENT = 0
 /** At one query a second with every fault on, some ten wait for their answer at a time. */

@@ -15,7 +15,8 @@ const USAGE = `Usage: npm run readiness [-- options]
   --json         print the results as JSON
   --help
 
-Exit code: 0 all passed, 1 some failed, 2 could not run`
+Exit code: 0 all passed, 1 some failed, 2 could not run
+How to connect Jaeger or Datadog: README.md; where no traces appear: docs/failures.md`
 
 const EXIT_PASSED = 0
 const EXIT_FAILED = 1

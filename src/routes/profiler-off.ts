@@ -8,6 +8,6 @@ export function refuseWithoutProfiler(): void {
     409,
     'PROFILER_OFF',
     'The profiler does not run: start the service with TRACING_ENABLED=true and PROFILER_ENABLED=true. Where it was ' +
-      'stopped because telemetry cost too much (GET /apm/metrics says so), it is off until a restart.'
+      'stopped because telemetry cost too much (GET /apm/metrics says so), it is off until a restart: docs/failures.md tells why.'
   )
 }

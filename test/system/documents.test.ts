@@ -3,6 +3,7 @@
  * every link, file, script, setting and route that they name is there.
  */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -11,6 +12,8 @@ import { findOrStartService, ROOT_DIR } from '../../src/cli/service.ts'
 import { settingsSchema } from '../../src/config.ts'
 import { FAULT_NAMES } from '../../src/faults.ts'
 import { assertShows, readConsoleCommands, startConsole } from './console-blocks.ts'
+
+const COMMANDS = ['src/cli/diagnose.ts', 'src/cli/load.ts', 'src/cli/readiness.ts', 'bench/run.ts']
 
 /** With console blocks, each of which is run from a fresh service on. */
 const WALKS = ['README.md', 'docs/walk.md', 'docs/failures.md']
@@ -127,4 +130,29 @@ describe('what the documents name', () => {
   test('the README names every planted fault', () => {
     for (const name of FAULT_NAMES) assert.ok(read('README.md').includes(`\`${name}\``), `${name} is missing`)
   })
+})
+
+describe('what the commands tell of themselves', () => {
+  for (const command of COMMANDS) {
+    test(`${command} --help tells its options, its exit codes and where to read on`, () => {
+      const { status, stdout } = spawnSync(process.execPath, [path.join(ROOT_DIR, command), '--help'], {
+        encoding: 'utf8'
+      })
+      assert.equal(status, 0)
+      for (const part of ['Usage: npm run ', '--help', 'Exit code: 0 ', '2 could not run']) {
+        assert.ok(stdout.includes(part), `no "${part}" in\n${stdout}`)
+      }
+      const documents = findAll(stdout, /([\w/]+\.md)\b/g)
+      assert.ok(documents.length > 0, `no document is named in\n${stdout}`)
+      for (const document of documents) assert.ok(DOCUMENTS.includes(document), `there is no ${document}`)
+    })
+
+    test(`${command} says what is wrong with an option it does not know, and exits with 2`, () => {
+      const { status, stderr } = spawnSync(process.execPath, [path.join(ROOT_DIR, command), '--nonsense'], {
+        encoding: 'utf8'
+      })
+      assert.equal(status, 2)
+      assert.match(stderr, /--nonsense[\s\S]*Usage: npm run /)
+    })
+  }
 })
