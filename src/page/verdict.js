@@ -72,7 +72,11 @@ function renderSaving() {
     'p',
     { class: 'saving' },
     `A request takes ${ms(slowest.after_ms)} instead of ${ms(slowest.before_ms)} in the run before: `,
-    h('strong', null, change(slowest.before_ms, slowest.after_ms)),
+    h(
+      'strong',
+      { class: slowest.change_ms > 0 ? 'worse' : 'better' },
+      change(slowest.before_ms, slowest.after_ms)
+    ),
     '. ',
     h('a', { href: '#faults' }, 'See what changed')
   )
