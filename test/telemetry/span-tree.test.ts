@@ -6,7 +6,15 @@ import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import { spanRecorder } from '../../src/evidence/span-recorder.ts'
 import { createModelClient } from '../../src/model/client.ts'
-import { exporter, isLocalRoot, sendJson, startService, until, untilTraceEnded } from '../service.ts'
+import {
+  exporter,
+  isLocalRoot,
+  sendJson,
+  startHeldModel,
+  startService,
+  until,
+  untilTraceEnded
+} from '../service.ts'
 
 const service = await startService({ FAULTS: 'none' })
 after(service.close)
@@ -256,6 +264,29 @@ test('a failure is on the spans it concerns and hidden from the caller', async (
     assert.equal(exceptions.length, 1, name)
     assert.match(String(exceptions[0]?.attributes?.['exception.message']), /status 500/)
   }
+})
+
+test('the span of a caller who leaves ends, and says so', async () => {
+  const held = await startHeldModel()
+  const { url } = await service.listen(
+    {},
+    createModelClient({ baseUrl: held.baseUrl, model: 'gpt-4', timeoutMs: 5000 })
+  )
+  const leaving = new AbortController()
+  const gone = fetch(`${url}/query`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      traceparent: '00-6bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+    },
+    body: JSON.stringify({ query: question }),
+    signal: leaving.signal
+  })
+  await Promise.race([held.asked, gone])
+  leaving.abort()
+  await assert.rejects(gone, { name: 'AbortError' })
+  const root = (await untilTraceEnded('6bf92f3577b34da6a3ce929d0e0e4736')).find(isLocalRoot)
+  assert.equal(root?.attributes['http.response.status_code'], 499)
 })
 
 test('an unsampled request is recorded while a window is open, and not exported', async () => {
