@@ -28,10 +28,10 @@ const WINDOW_ALLOWANCE = 4
 /** The part of the set sampling rate that is left when spans are given up. */
 const SHED_RATE_SHARE = 0.1
 /**
- * What one sample takes from the code it interrupts; in no profile, since the sample is the interruption. Measured by
- * a busy loop with and without both profilers: 0 to 0.5 % of a core at 198 samples a second.
+ * What one sample takes from the code it interrupts; in no profile, since the sample is the interruption. Measured on
+ * against off: some 40 us CPU a sample where it wakes an idle loop, which polls again, and below 25 us in a busy one.
  */
-const INTERRUPTION_MS = 0.02
+const INTERRUPTION_MS = 0.04
 /** The labelled profiler's and the line profiler's. */
 const SAMPLES_PER_MS = 2 / (SAMPLING_INTERVAL_MICROS / 1000)
 
