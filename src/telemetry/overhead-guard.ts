@@ -106,10 +106,11 @@ export function startOverheadGuard(options: {
     const cost = measure()
     const allowance = readings.some(({ inWindow }) => inWindow) ? WINDOW_ALLOWANCE : 1
     const next = nextState(state, cost, allowance * limitPct, now.atMs)
-    if (next === state || cost === null) return
-    const isShedding = next.taken > state.taken
-    const step = STEPS[isShedding ? state.taken : next.taken] as Step
+    const { taken } = state
     state = next
+    if (next.taken === taken || cost === null) return
+    const isShedding = next.taken > taken
+    const step = STEPS[isShedding ? taken : next.taken] as Step
     readings = [now]
     shares = []
     if (isShedding) give(step, cost)
