@@ -78,7 +78,7 @@ test('without a database: 503 with a code, the reason in the log alone; health s
   const traceId = headers.get('traceresponse')?.split('-')[1] ?? ''
   assert.deepEqual(
     [status, body.message],
-    [503, `The request failed on our side; the log has the cause under trace_id ${traceId}.`]
+    [503, `The service cannot answer now: try again later; the log has the cause under trace_id ${traceId}.`]
   )
   const failed = (await untilLogged(traceId, 2)).find(({ msg }) => msg === 'request failed')
   assert.equal(failed?.level, 50)

@@ -29,7 +29,8 @@ test('answers the real client by quoting the prompt, with usage as the chat form
     text: 'According to "Retention Policy": "Audit logs are kept for seven years."',
     model: 'gpt-4',
     promptTokens: 26 + 7,
-    completionTokens: 15
+    completionTokens: 15,
+    repeatedPromptTokens: 0
   })
 })
 
