@@ -1,5 +1,6 @@
 /** Before and after: what changed between two diagnoses, per request, by function and file. */
 import { z } from 'zod'
+import { addTo } from '../evidence/tally.ts'
 import { type Diagnosis, type Finding, findingSchema, round } from './finding.ts'
 
 const changeShape = { before_ms: z.number(), after_ms: z.number(), change_ms: z.number() }
@@ -60,7 +61,7 @@ function sumByKey(findings: Finding[]): Map<string, number> {
   const sums = new Map<string, number>()
   for (const finding of findings) {
     const key = keyOf(finding)
-    sums.set(key, (sums.get(key) ?? 0) + (finding.cost_ms_per_request ?? 0))
+    addTo(sums, key, finding.cost_ms_per_request ?? 0)
   }
   return sums
 }

@@ -8,6 +8,7 @@ import { restoreLostFrames } from '../evidence/lost-frames.ts'
 import type { SourceRange } from '../evidence/source-ranges.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
 import { OUTSIDE_SPANS, type SpanTree } from '../evidence/span-tree.ts'
+import { addTo, sum } from '../evidence/tally.ts'
 import { type Finding, round } from './finding.ts'
 import { describeGrowth, toComplexity } from './growth-text.ts'
 import { percent, suggestFix } from './suggestion.ts'
@@ -36,7 +37,7 @@ export function findCpuFindings(
   )
   const msBySpan = new Map<string, number>()
   for (const { spanName, costMs } of hotFunctions) {
-    msBySpan.set(spanName, (msBySpan.get(spanName) ?? 0) + costMs)
+    addTo(msBySpan, spanName, costMs)
   }
   return hotFunctions.flatMap((hot) => {
     const isOutside = hot.spanName === OUTSIDE_SPANS
@@ -105,7 +106,7 @@ function listCosts(hot: HotFunction, tree: SpanTree): number[] {
 }
 
 function mean(values: number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
+  return sum(values) / values.length
 }
 
 function toFinding(
@@ -184,7 +185,7 @@ function describeDeduction({ chain, functionName }: HotFunction): string {
 }
 
 function describeLines(hot: HotFunction): string[] {
-  const total = hot.lines.values().reduce((sum, ms) => sum + ms, 0)
+  const total = sum(hot.lines.values())
   if (total === 0) return []
   const shares = [...hot.lines].sort((a, b) => b[1] - a[1]).slice(0, 3)
   return [shares.map(([line, ms]) => `line ${line}: ${percent(ms / total)}`).join(', ')]

@@ -7,6 +7,7 @@ import { type CpuSample, type Frame, frameKey, GARBAGE_COLLECTION } from './cpu-
 import { heaviestLine, type LineIndex, type LineWeights, lineOfFrame, linesOfFrame } from './line-index.ts'
 import type { SourceTree } from './source-tree.ts'
 import { OUTSIDE_SPANS, type SpanTree } from './span-tree.ts'
+import { addTo, sum } from './tally.ts'
 
 export interface HotFunction {
   spanName: string
@@ -108,7 +109,7 @@ function groupByStack(samples: readonly CpuSample[], tree: SpanTree, sources: So
     group.costMs += sample.costMs
     if (sample.isBlocked) group.blockedMs += sample.costMs
     if (isGc) group.gcMs += sample.costMs
-    if (request !== undefined) add(group.costByRequest, request, sample.costMs)
+    if (request !== undefined) addTo(group.costByRequest, request, sample.costMs)
   }
   return [...groups.values()]
 }
@@ -180,12 +181,12 @@ function addPortion(hot: HotFunction, group: StackGroup, { lines, share, isResol
   hot.blockedMs += group.blockedMs * share
   hot.gcMs += group.gcMs * share
   hot.resolvedShare = hot.costMs === 0 ? 0 : resolvedMs / hot.costMs
-  for (const [request, requestMs] of group.costByRequest) add(hot.costByRequest, request, requestMs * share)
+  for (const [request, requestMs] of group.costByRequest) addTo(hot.costByRequest, request, requestMs * share)
   const weight = sum(lines.values())
-  for (const [line, lineWeight] of lines) add(hot.lines, line, (ms * lineWeight) / weight)
+  for (const [line, lineWeight] of lines) addTo(hot.lines, line, (ms * lineWeight) / weight)
   // Of a library or the runtime, what our function called counts, not its insides.
   const callee = group.ownDepth > 0 ? group.frames[group.ownDepth - 1] : undefined
-  if (callee) add(hot.callees, callee.functionName || ANONYMOUS, ms)
+  if (callee) addTo(hot.callees, callee.functionName || ANONYMOUS, ms)
 }
 
 function readChain(group: StackGroup, portion: Portion, lines: LineIndex, sources: SourceTree): ChainLink[] {
@@ -204,14 +205,4 @@ function readChain(group: StackGroup, portion: Portion, lines: LineIndex, source
     chain.push({ functionName: portion.functionName, file: own.file, line })
   }
   return chain
-}
-
-function sum(values: Iterable<number>): number {
-  let total = 0
-  for (const value of values) total += value
-  return total
-}
-
-function add<K>(map: Map<K, number>, key: K, value: number): void {
-  map.set(key, (map.get(key) ?? 0) + value)
 }

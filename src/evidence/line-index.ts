@@ -6,6 +6,7 @@ import type { Frame } from './cpu-samples.ts'
 import { toPath } from './cpu-samples.ts'
 import type { CallerLineProfile, LineCapture } from './line-profiler.ts'
 import { SAMPLING_INTERVAL_MICROS } from './sampling.ts'
+import { addTo } from './tally.ts'
 
 /** Line → weight in samples. */
 export type LineWeights = Map<number, number>
@@ -107,13 +108,13 @@ function weighStacks({ samples }: CallerLineProfile): Map<number, number> {
     // V8 takes a burst of samples as a profile starts: each counts for the time it stands for, not for one.
     const intervals = (nanos - previousNanos) / 1000 / SAMPLING_INTERVAL_MICROS
     previousNanos = nanos
-    weights.set(stackId, (weights.get(stackId) ?? 0) + Math.min(intervals, 2))
+    addTo(weights, stackId, Math.min(intervals, 2))
   }
   return weights
 }
 
 function addWeight(index: Map<string, LineWeights>, key: string, line: number, weight: number): void {
   const weights = index.get(key) ?? new Map<number, number>()
-  weights.set(line, (weights.get(line) ?? 0) + weight)
+  addTo(weights, line, weight)
   index.set(key, weights)
 }

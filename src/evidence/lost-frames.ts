@@ -7,6 +7,7 @@
 import type { HotFunction } from './hot-functions.ts'
 import { heaviestLine } from './line-index.ts'
 import type { OwnFunction, SourceTree } from './source-tree.ts'
+import { addTo, sum } from './tally.ts'
 
 /** Of a function's cost, what has to stand on the line that calls another for it to be that one's. */
 const MIN_SHARE_ON_LINE = 0.8
@@ -52,8 +53,7 @@ function isCalledFrom({ chain }: HotFunction, file: string | null, line: number 
 /**
  * The one function with a loop that the line calls. A line outside of any loop of its function runs once a call:
  * nothing but what it calls can be that expensive. Where that is a parameter, as in what wraps a stage into a span,
- * the function was passed to it further out, or, where an
- * await has cut the stack, by whoever named the span.
+ * the function was passed to it further out, or, where an await has cut the stack, by whoever named the span.
  */
 function findUnseenCallee(hot: HotFunction, sources: SourceTree): HotFunction | undefined {
   const line = heaviestLine(hot.lines)
@@ -107,13 +107,5 @@ function absorb(into: HotFunction, hot: HotFunction): void {
   into.costMs += hot.costMs
   into.blockedMs += hot.blockedMs
   into.gcMs += hot.gcMs
-  for (const [request, ms] of hot.costByRequest) {
-    into.costByRequest.set(request, (into.costByRequest.get(request) ?? 0) + ms)
-  }
-}
-
-function sum(values: Iterable<number>): number {
-  let total = 0
-  for (const value of values) total += value
-  return total
+  for (const [request, ms] of hot.costByRequest) addTo(into.costByRequest, request, ms)
 }

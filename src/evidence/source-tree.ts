@@ -58,6 +58,8 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
   const prefix = rootDir.endsWith(path.sep) ? rootDir : rootDir + path.sep
   const plumbingFiles = new Set(plumbing)
   const files = new Map<string, SourceFile>()
+  /** Each is found by reading every source there is. */
+  const passedByText = new Map<string, OwnFunction[]>()
 
   function isOwn(file: string): boolean {
     return file.startsWith(prefix) && !file.includes(`${path.sep}node_modules${path.sep}`)
@@ -94,6 +96,16 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
     return [...inline, ...findByName(file, names)]
   }
 
+  function findPassedWith(text: string): OwnFunction[] {
+    return listSourceFiles(rootDir).flatMap(function findInFile(file) {
+      const source = readText(file)
+      // Parsed only where it stands.
+      if (!source.includes(`'${text}'`) && !source.includes(`"${text}"`)) return []
+      const calls = open(file).calls.filter(({ texts }) => texts.includes(text))
+      return passedTo(file, calls)
+    })
+  }
+
   return {
     isOwn,
     relativePath,
@@ -114,14 +126,9 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
     },
     passedAt: (file, line) => passedTo(file, callsAt(file, line)),
     passedWithText(text) {
-      return listSourceFiles(rootDir)
-        .filter((file) => [`'${text}'`, `"${text}"`].some((literal) => readText(file).includes(literal)))
-        .flatMap((file) =>
-          passedTo(
-            file,
-            open(file).calls.filter(({ texts }) => texts.includes(text))
-          )
-        )
+      const passed = passedByText.get(text) ?? findPassedWith(text)
+      passedByText.set(text, passed)
+      return passed
     },
     innermostLoopsOf({ file, startLine, endLine }) {
       const loops = open(file).loops.filter((loop) => loop.startLine >= startLine && loop.endLine <= endLine)

@@ -8,6 +8,7 @@ import type { CpuSample } from './cpu-samples.ts'
 import { SAMPLING_INTERVAL_MICROS } from './sampling.ts'
 import type { RecordedSpan } from './span-recorder.ts'
 import { OUTSIDE_SPANS, type SpanTree, statementOf } from './span-tree.ts'
+import { addTo } from './tally.ts'
 
 /** Means per span of one name, in ms. */
 export interface SpanTimes {
@@ -66,7 +67,7 @@ function sumBySpan(samples: readonly CpuSample[], value: 'wallMs' | 'costMs'): M
   const bySpan = new Map<string, number>()
   for (const sample of samples) {
     const { spanId } = sample
-    if (spanId !== undefined) bySpan.set(spanId, (bySpan.get(spanId) ?? 0) + sample[value])
+    if (spanId !== undefined) addTo(bySpan, spanId, sample[value])
   }
   return bySpan
 }
@@ -99,7 +100,7 @@ function measureName(
     idleBySpan.set(span, idle)
     for (const [otherId, ms] of seen.others) {
       const other = otherId === undefined ? OUTSIDE_SPANS : tree.find(otherId)?.name
-      if (other !== undefined) busyWith.set(other, (busyWith.get(other) ?? 0) + ms / spans.length)
+      if (other !== undefined) addTo(busyWith, other, ms / spans.length)
     }
   }
   const count = spans.length
@@ -206,7 +207,7 @@ function observe(intervals: Interval[], spanId: string | undefined, samples: rea
       if (sample.wallMs === 0) idleMs += SAMPLING_INTERVAL_MICROS / 1000
       else if (sample.spanId !== spanId) {
         othersMs += sample.wallMs
-        others.set(sample.spanId, (others.get(sample.spanId) ?? 0) + sample.wallMs)
+        addTo(others, sample.spanId, sample.wallMs)
       }
     }
   }

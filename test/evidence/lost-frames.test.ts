@@ -35,6 +35,10 @@ export function runWrapped(items: number[]) {
   function sortThem() {
     while (items.length > 0) items.pop()
   }
+  traced('price', (total = 0) => {
+    for (const item of items) total += item
+    return total
+  })
 }
 `
 )
@@ -135,4 +139,9 @@ test('where the line calls a parameter, the function that was passed further out
   const inSpanOf = (line: number) => hotOn(stage, 'inSpan', 12, 900, [line])
   assert.deepEqual(restore(inSpanOf(15)), [['runWrapped', 'stage.ts', [16], 900]])
   assert.deepEqual(restore(inSpanOf(18)), [['sortThem', 'stage.ts', [20], 900]])
+})
+
+test('where an await has cut the stack, the function that was passed with the name of the span', () => {
+  const cut = { ...hotOn(stage, 'inSpan', 12, 900), spanName: 'price' }
+  assert.deepEqual(restore(cut), [['runWrapped', 'stage.ts', [23], 900]])
 })

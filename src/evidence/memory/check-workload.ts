@@ -1,5 +1,6 @@
 /** The leak check itself: looks at the heap for the verdict, then the variable, the line and the proof. */
 import process from 'node:process'
+import { sum } from '../tally.ts'
 import {
   type CohortRun,
   readUsedBytes,
@@ -8,15 +9,7 @@ import {
   runSecondLook,
   warmUp
 } from './cohort-run.ts'
-import {
-  type HoldingVerdict,
-  isSuspect,
-  judge,
-  keepsOnlyNewest,
-  type Look,
-  sum,
-  totalBytes
-} from './cohorts.ts'
+import { type HoldingVerdict, isSuspect, judge, keepsOnlyNewest, type Look, totalBytes } from './cohorts.ts'
 import { type HeldBy, nameHolder } from './held-by.ts'
 import { findHoldings, type Holding } from './holdings.ts'
 import { type LeakFindings, NOTHING_NAMED } from './leak-report.ts'

@@ -1,6 +1,6 @@
 /** Runs a workload cohort by cohort, each bounded by CPU time and by memory, with a boundary after it. */
 import process from 'node:process'
-import { sum } from './cohorts.ts'
+import { sum } from '../tally.ts'
 import { type HeapInspector, openHeapInspector } from './heap-inspector.ts'
 import { BYTES_PER_MB } from './megabytes.ts'
 import { createWorkloadRun, readBudgetClockMs, type Workload, type WorkloadRun } from './workload-run.ts'

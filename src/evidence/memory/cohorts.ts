@@ -3,6 +3,7 @@
  * warm-up only of the oldest; a full cache, a ring or garbage only of the newest. A cache that still fills looks like a
  * leak until it is full: hence the later looks, many more iterations on.
  */
+import { sum } from '../tally.ts'
 
 export interface HoldingCount {
   /** Surviving objects and their bytes, by cohort. */
@@ -121,8 +122,4 @@ function judgeReplaced(key: string, first: Look, later: Look): HoldingVerdict {
 
 export function totalBytes({ bytes, storeBytes }: HoldingCount): number {
   return sum(bytes) + storeBytes
-}
-
-export function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0)
 }
