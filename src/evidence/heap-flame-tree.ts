@@ -3,6 +3,8 @@ import type { Profile } from 'pprof-format'
 import { createFrameReader, type Frame } from './cpu-samples.ts'
 import type { SourceTree } from './source-tree.ts'
 
+const PACKAGE = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/
+
 /** The shape d3-flame-graph reads. */
 export interface HeapFlameNode {
   name: string
@@ -10,6 +12,8 @@ export interface HeapFlameNode {
   file?: string
   /** … and the line where its function begins: V8's heap sampler knows no other. */
   line?: number
+  /** Of a frame in a library: the package's name. */
+  package?: string
   /** Live bytes, those of its callees included. */
   value: number
   /** Live objects, likewise. */
@@ -39,9 +43,9 @@ function add(node: HeapFlameNode, objects: number, bytes: number): HeapFlameNode
 
 function childOf(
   { children }: HeapFlameNode,
-  key: Pick<HeapFlameNode, 'name' | 'file' | 'line'>
+  key: Pick<HeapFlameNode, 'name' | 'file' | 'line' | 'package'>
 ): HeapFlameNode {
-  const known = children.find(({ name }) => name === key.name)
+  const known = children.find((child) => child.name === key.name && child.package === key.package)
   if (known) return known
   const child = { ...key, value: 0, objects: 0, children: [] }
   children.push(child)
@@ -50,6 +54,8 @@ function childOf(
 
 function describeFrame({ functionName, file, startLine }: Frame, sources: SourceTree) {
   const name = functionName || '(anonymous)'
+  const packageName = PACKAGE.exec(file)?.[1]
+  if (packageName !== undefined) return { name, package: packageName }
   if (!sources.isOwn(file)) return { name }
   const path = sources.relativePath(file)
   return { name: `${name} ${path}:${startLine}`, file: path, line: startLine }

@@ -13,11 +13,10 @@ export class ApiError extends Error {
 /**
  * @param {string} method
  * @param {string} path
- * @param {{ body?: object, headers?: Record<string, string>, isQuiet?: boolean, isTraced?: boolean, isRaw?: boolean }} [options]
+ * @param {{ body?: object, headers?: Record<string, string>, isQuiet?: boolean, isTraced?: boolean }} [options]
  *   `isQuiet` never asks for the admin token: for what the page asks on its own. `isTraced` counts as the
- *   service's own traffic; whatever else the page asks leaves no trace. `isRaw` takes
- *   the answer's body as it comes
- * @returns {Promise<any>} the answer's JSON, or its body as a stream
+ *   service's own traffic; whatever else the page asks leaves no trace
+ * @returns {Promise<any>} the answer's JSON
  * @throws {ApiError}
  */
 export async function call(method, path, options = {}) {
@@ -33,7 +32,7 @@ export async function call(method, path, options = {}) {
   }
 }
 
-async function send(method, path, { body, headers, isTraced, isRaw }, token) {
+async function send(method, path, { body, headers, isTraced }, token) {
   let response
   try {
     response = await fetch(path, {
@@ -49,7 +48,6 @@ async function send(method, path, { body, headers, isTraced, isRaw }, token) {
   } catch {
     throw new ApiError(0, 'UNREACHABLE', 'The service does not answer.')
   }
-  if (response.ok && isRaw) return response.body
   const answer = await response.json().catch(() => ({}))
   if (!response.ok) {
     throw new ApiError(response.status, answer.code ?? 'UNKNOWN', answer.message ?? response.statusText)

@@ -4,15 +4,14 @@ import { byId, empty, fill, h, progress } from './dom.js'
 import { drawFlameGraph } from './flame-chart.js'
 import { toFrame } from './flame-data.js'
 import { percent, size } from './format.js'
-import { readProfile } from './pprof.js'
+import { foldByPackage } from './heap-data.js'
 
 export async function showHeap() {
   const place = byId('memory-heap')
   fill(place, progress('Reading the heap profile'))
   try {
-    const body = await call('GET', '/debug/pprof/heap', { isRaw: true })
-    const bytes = await new Response(body.pipeThrough(new DecompressionStream('gzip'))).arrayBuffer()
-    paint(place, toFrame(readProfile(new Uint8Array(bytes), 'everything alive'), 1))
+    const tree = await call('GET', '/debug/heap-flame-graph')
+    paint(place, toFrame(foldByPackage(tree, 'everything alive'), 1))
   } catch ({ message }) {
     fill(place, h('p', { class: 'error' }, message))
   }

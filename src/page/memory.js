@@ -22,7 +22,7 @@ export function startMemoryPanel() {
       ['GET', '/memory/stats'],
       ['POST', '/memory/leak-check', { iterations }],
       ['DELETE', '/memory/document-cache'],
-      ['GET', '/debug/pprof/heap']
+      ['GET', '/debug/heap-flame-graph']
     )
   )
   fill(byId('memory-body'), empty('Shown when the service answers.'))

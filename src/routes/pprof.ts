@@ -27,6 +27,7 @@ const heapFlameSchema = z.object({
   name: z.string(),
   file: z.string().optional(),
   line: z.int().optional().describe('where the function begins'),
+  package: z.string().optional().describe('of a frame in a library'),
   value: z.number().describe('live bytes, callees included'),
   objects: z.number(),
   children: z.array(z.custom<HeapFlameNode>()).describe('callees, of the same shape')

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Function as Fn, Line, Location, Profile, Sample, StringTable, ValueType } from 'pprof-format'
+import { buildHeapFlameTree } from '../../src/evidence/heap-flame-tree.ts'
+import { createSourceTree } from '../../src/evidence/source-tree.ts'
 
 // The page's modules are JavaScript for the browser: without types here.
-const { readProfile } = await import(new URL('../../src/page/pprof.js', import.meta.url).href)
+const { foldByPackage } = await import(new URL('../../src/page/heap-data.js', import.meta.url).href)
 
 interface Node {
   name: string
@@ -14,12 +16,13 @@ interface Node {
 }
 
 /** @param stacks leaf first, with the bytes that each holds */
-function encode(
-  stacks: { frames: [name: string, file: string, line: number][]; bytes: number }[]
-): Uint8Array {
+function fold(
+  stacks: { frames: [name: string, file: string, line: number][]; bytes: number }[],
+  name: string
+): Node {
   const strings = new StringTable()
   const fns = stacks.flatMap(({ frames }) => frames)
-  return new Profile({
+  const profile = new Profile({
     stringTable: strings,
     sampleType: ['objects', 'space'].map((type) => new ValueType({ type: strings.dedup(type), unit: 0 })),
     function: fns.map(
@@ -34,10 +37,11 @@ function encode(
       ({ frames, bytes }) =>
         new Sample({ locationId: frames.map((frame) => fns.indexOf(frame) + 1), value: [1, bytes] })
     )
-  }).encode()
+  })
+  return foldByPackage(buildHeapFlameTree(profile, createSourceTree('/srv/app')), name)
 }
 
-test('a pprof profile becomes a tree of own code with its lines, and of the packages that hold the rest', () => {
+test('the heap profile becomes a tree of own code with its lines, and of the packages that hold the rest', () => {
   const keep: [string, string, number] = ['keep', 'file:///srv/app/src/keep.ts', 12]
   const route: [string, string, number] = [
     '(anonymous:L#3:C#9)',
@@ -45,15 +49,17 @@ test('a pprof profile becomes a tree of own code with its lines, and of the pack
     3
   ]
   const parse: [string, string, number] = ['parse', 'node:internal/url', 7]
-  const tree: Node = readProfile(
-    encode([
+  const tree: Node = fold(
+    [
       { frames: [keep, route, parse], bytes: 5_000_000_000 },
       { frames: [parse, route, keep], bytes: 40 },
       { frames: [parse, route], bytes: 300 },
       { frames: [parse], bytes: 7 }
-    ]),
+    ],
     'everything alive'
   )
+  // In whichever order: the drawing sorts them.
+  tree.children.sort((a, b) => b.value - a.value)
   const held = { name: 'fastify', value: 40, children: [] }
   assert.deepEqual(tree, {
     name: 'everything alive',
@@ -71,11 +77,11 @@ test('what was sampled twice on one path is one node', () => {
     ['keep', '/srv/app/src/keep.ts', 12],
     ['(anonymous:L#3:C#9)', '/srv/app/node_modules/fastify/lib/route.js', 3]
   ]
-  const tree: Node = readProfile(
-    encode([
+  const tree: Node = fold(
+    [
       { frames: [...frames], bytes: 100 },
       { frames: [...frames], bytes: 20 }
-    ]),
+    ],
     'all'
   )
   assert.deepEqual(
@@ -85,8 +91,8 @@ test('what was sampled twice on one path is one node', () => {
 })
 
 test('where node_modules is a link to elsewhere, own files are named from the folder above them all', () => {
-  const tree: Node = readProfile(
-    encode([
+  const tree: Node = fold(
+    [
       {
         frames: [
           ['keep', '/srv/app/src/store/keep.ts', 12],
@@ -95,7 +101,7 @@ test('where node_modules is a link to elsewhere, own files are named from the fo
         ],
         bytes: 100
       }
-    ]),
+    ],
     'all'
   )
   assert.equal(tree.children[0]?.file, 'src/main.ts')
