@@ -4,6 +4,7 @@
  * native code, a library or the garbage collector beneath it.
  */
 import { type CpuSample, type Frame, frameKey, GARBAGE_COLLECTION } from './cpu-samples.ts'
+import { createLineLocator, type LineLocator } from './inlined-lines.ts'
 import { heaviestLine, type LineIndex, type LineWeights, lineOfFrame, linesOfFrame } from './line-index.ts'
 import type { SourceTree } from './source-tree.ts'
 import { OUTSIDE_SPANS, type SpanTree } from './span-tree.ts'
@@ -60,6 +61,8 @@ interface Portion {
   lines: LineWeights
   share: number
   isResolved: boolean
+  /** Of code that V8 inlined: the line of the frame's own function on which it is called. */
+  callLine?: number | undefined
 }
 
 const ANONYMOUS = '(anonymous)'
@@ -72,15 +75,16 @@ export function findHotFunctions(
   sources: SourceTree
 ): HotFunction[] {
   const hotFunctions = new Map<string, { hot: HotFunction; heaviestMs: number }>()
+  const locate = createLineLocator(sources)
   for (const group of groupByStack(samples, tree, sources)) {
-    for (const portion of splitByFunction(group, lines, sources)) {
+    for (const portion of splitByFunction(group, lines, sources, locate)) {
       const key = [group.spanName, portion.functionName, portion.file].join('\n')
       const entry = hotFunctions.get(key) ?? { hot: createHotFunction(group, portion), heaviestMs: 0 }
       hotFunctions.set(key, entry)
       addPortion(entry.hot, group, portion)
       if (group.costMs * portion.share > entry.heaviestMs) {
         entry.heaviestMs = group.costMs * portion.share
-        entry.hot.chain = readChain(group, portion, lines, sources)
+        entry.hot.chain = readChain(group, portion, lines, sources, locate)
       }
     }
   }
@@ -128,32 +132,45 @@ function createStackGroup(spanName: string, frames: Frame[], sources: SourceTree
   }
 }
 
-/**
- * V8 puts the lines of a function that it inlined into its caller's frame, and a callback has no name: whose line
- * it is, the source tells.
- */
-function splitByFunction({ frames, ownDepth }: StackGroup, lines: LineIndex, sources: SourceTree): Portion[] {
+/** V8 puts the lines of what it inlined into its caller's frame, and a callback has no name: the source tells. */
+function splitByFunction(
+  { frames, ownDepth }: StackGroup,
+  lines: LineIndex,
+  sources: SourceTree,
+  locate: LineLocator
+): Portion[] {
   const frame = frames[ownDepth]
   if (!frame) {
     const functionName = frames[0]?.functionName || ANONYMOUS
     return [{ functionName, file: null, lines: new Map(), share: 1, isResolved: false }]
   }
-  const nameAt = (line: number) =>
-    sources.functionAt(frame.file, line)?.name ?? (frame.functionName || ANONYMOUS)
   const weights = linesOfFrame(lines, frames, ownDepth)
   const total = sum(weights.values())
-  if (total === 0) {
-    const functionName = nameAt(frame.startLine)
-    return [{ functionName, file: frame.file, lines: new Map(), share: 1, isResolved: false }]
+  const ofFrame = { functionName: nameOf(frame, sources), file: frame.file, lines: new Map<number, number>() }
+  if (total === 0) return [{ ...ofFrame, share: 1, isResolved: false }]
+  const portions = new Map<string, Portion>()
+  for (const [line, weight] of weights) {
+    const place = locate(frame, line)
+    const { file, functionName } = place ?? ofFrame
+    const key = `${functionName}\n${file}\n${place !== undefined}`
+    const portion = portions.get(key) ?? {
+      functionName: functionName ?? (frame.functionName || ANONYMOUS),
+      file,
+      lines: new Map<number, number>(),
+      share: 0,
+      isResolved: place !== undefined,
+      callLine: place?.callLine
+    }
+    portions.set(key, portion)
+    portion.share += weight / total
+    // The line of a library's code says nothing about this file.
+    if (place) addTo(portion.lines, line, weight)
   }
-  const byFunction = Map.groupBy(weights, ([line]) => nameAt(line))
-  return [...byFunction].map(([functionName, entries]) => ({
-    functionName,
-    file: frame.file,
-    lines: new Map(entries),
-    share: sum(entries.map(([, weight]) => weight)) / total,
-    isResolved: true
-  }))
+  return [...portions.values()]
+}
+
+function nameOf({ file, startLine, functionName }: Frame, sources: SourceTree): string {
+  return sources.functionAt(file, startLine)?.name ?? (functionName || ANONYMOUS)
 }
 
 function createHotFunction({ spanName }: StackGroup, { functionName, file }: Portion): HotFunction {
@@ -189,20 +206,33 @@ function addPortion(hot: HotFunction, group: StackGroup, { lines, share, isResol
   if (callee) addTo(hot.callees, callee.functionName || ANONYMOUS, ms)
 }
 
-function readChain(group: StackGroup, portion: Portion, lines: LineIndex, sources: SourceTree): ChainLink[] {
+function readChain(
+  group: StackGroup,
+  portion: Portion,
+  lines: LineIndex,
+  sources: SourceTree,
+  locate: LineLocator
+): ChainLink[] {
   const { frames, ownDepth } = group
   const chain: ChainLink[] = []
   for (let depth = frames.length - 1; depth > ownDepth; depth--) {
     const frame = frames[depth] as Frame
     if (!sources.isOwn(frame.file) || sources.isPlumbing(frame.file)) continue
     const line = lineOfFrame(lines, frames, depth)
-    const functionName = sources.functionAt(frame.file, line)?.name ?? (frame.functionName || ANONYMOUS)
-    chain.push({ functionName, file: frame.file, line })
+    const place = locate(frame, line) ?? { file: frame.file, line: frame.startLine, functionName: undefined }
+    chain.push({
+      functionName: place.functionName ?? nameOf(frame, sources),
+      file: place.file,
+      line: place.line
+    })
   }
   const own = frames[ownDepth]
-  if (own) {
-    const line = heaviestLine(portion.lines) ?? own.startLine
-    chain.push({ functionName: portion.functionName, file: own.file, line })
+  if (own && portion.file !== null) {
+    const { functionName, file, callLine } = portion
+    if (callLine !== undefined) {
+      chain.push({ functionName: nameOf(own, sources), file: own.file, line: callLine })
+    }
+    chain.push({ functionName, file, line: heaviestLine(portion.lines) ?? own.startLine })
   }
   return chain
 }

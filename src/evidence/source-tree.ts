@@ -24,6 +24,10 @@ export interface SourceTree {
   relativePath(file: string): string
   /** @returns the innermost function with a name that the line stands in, whatever V8 inlined it into */
   functionAt(file: string, line: number): SourceFunction | undefined
+  /** @returns the function that begins on a line: the one of that name, or else the longest */
+  functionFrom(file: string, startLine: number, name: string): OwnFunction | undefined
+  /** @returns whether anything is called on the line */
+  hasCallAt(file: string, line: number): boolean
   /** @returns the innermost loop that the line stands in */
   loopAt(file: string, line: number): SourceRange | undefined
   /** @returns our functions that the calls on a line may reach, by name: of the same file, or of one it imports */
@@ -43,6 +47,7 @@ const MAX_SOURCE_FILES = 5_000
 
 interface SourceFile {
   lines: string[]
+  functions: SourceFunction[]
   namedFunctions: SourceFunction[]
   loops: SourceRange[]
   calls: SourceCall[]
@@ -115,6 +120,13 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
     functionAt(file, line) {
       return innermost(open(file).namedFunctions, line)
     },
+    functionFrom(file, startLine, name) {
+      const begun = open(file).functions.filter((fn) => fn.startLine === startLine)
+      const [longest] = begun.toSorted((a, b) => b.endLine - a.endLine)
+      const fn = begun.find((each) => each.name === name) ?? longest
+      return fn && { ...fn, file }
+    },
+    hasCallAt: (file, line) => callsAt(file, line).length > 0,
     loopAt(file, line) {
       return innermost(open(file).loops, line)
     },
@@ -145,6 +157,8 @@ export function createShallowSourceTree(rootDir: string): SourceTree {
   return {
     ...createSourceTree(rootDir),
     functionAt: () => undefined,
+    functionFrom: () => undefined,
+    hasCallAt: () => false,
     loopAt: () => undefined,
     calleesAt: () => [],
     passedAt: () => [],
@@ -159,6 +173,7 @@ function readSourceFile(file: string | undefined): SourceFile {
   const { functions, loops, calls, imports } = readSourceRanges(text)
   return {
     lines: text === '' ? [] : text.split(/\r?\n/),
+    functions,
     namedFunctions: functions.filter(({ name }) => name !== ''),
     loops,
     calls,
