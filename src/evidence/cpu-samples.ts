@@ -45,6 +45,10 @@ export const GARBAGE_COLLECTION = 'Garbage Collection'
 const NANOS_PER_MS = 1e6
 /** A thread that computes so little of a sampled interval waits inside a call. */
 const MAX_BLOCKED_CPU_SHARE = 0.3
+/** JavaScript sleeps only in calls that leave no frame, such as Atomics.wait: it then computes next to nothing … */
+const MAX_ASLEEP_CPU_SHARE = 0.1
+/** … in so many samples on end. A signal wakes a sleeper each time; a thread without a core is sampled when it gets one. */
+const MIN_ASLEEP_SAMPLES = 3
 
 /**
  * @param profile as @datadog/pprof serializes it, with the labels of `profiler.ts`
@@ -61,7 +65,41 @@ export function decodeCpuSamples(profile: Profile, coreWaitMs = 0): CpuSample[] 
     if (frames[0]?.functionName === NON_JS_THREADS) continue
     samples.push(decodeSample(profile, sample, frames, hasCpuTime))
   }
-  return takeOffCoreWait(samples.sort(byTimestamp), coreWaitMs)
+  samples.sort(byTimestamp)
+  return takeOffCoreWait(hasCpuTime ? markSleepers(samples) : samples, coreWaitMs)
+}
+
+/** A system call in the frame of the JavaScript function that makes it: told by how long it does nothing. */
+function markSleepers(samples: CpuSample[]): CpuSample[] {
+  const marked = [...samples]
+  let start = 0
+  for (let end = 1; end <= samples.length; end++) {
+    const first = samples[start]
+    if (first && isAsleep(first) && isAsleep(samples[end]) && isSameWork(first, samples[end])) continue
+    if (end - start >= MIN_ASLEEP_SAMPLES) {
+      for (let i = start; i < end; i++) marked[i] = block(samples[i] as CpuSample)
+    }
+    start = end
+  }
+  return marked
+}
+
+function isAsleep(sample: CpuSample | undefined): boolean {
+  return sample !== undefined && sample.wallMs > 0 && sample.cpuMs < sample.wallMs * MAX_ASLEEP_CPU_SHARE
+}
+
+function isSameWork(a: CpuSample, b: CpuSample | undefined): boolean {
+  const [leafA, leafB] = [a.frames[0], b?.frames[0]]
+  return (
+    leafA !== undefined &&
+    leafB !== undefined &&
+    a.spanId === b?.spanId &&
+    frameKey(leafA) === frameKey(leafB)
+  )
+}
+
+function block(sample: CpuSample): CpuSample {
+  return { ...sample, isBlocked: true, costMs: sample.wallMs }
 }
 
 /**
@@ -78,7 +116,7 @@ function takeOffCoreWait(samples: CpuSample[], coreWaitMs: number): CpuSample[] 
   })
 }
 
-/** JavaScript computes; only the runtime's own functions make system calls. */
+/** JavaScript computes, as a rule; the runtime's own functions make system calls. */
 function mayBlock(leaf: Frame | undefined): boolean {
   if (!leaf || leaf.functionName === GARBAGE_COLLECTION || leaf.functionName.startsWith('RegExp: '))
     return false

@@ -89,6 +89,20 @@ describe('a service the diagnosis was not made for, at 10 % sampling', () => {
     )
   })
 
+  test('names the line of a call that holds the thread without computing', async () => {
+    const fault = firstFault(await diagnoseRequests('sleeping', 8))
+    assert.deepEqual(
+      { kind: fault.kind, function: fault.function, file: fault.file, line: fault.line },
+      {
+        kind: 'cpu',
+        function: 'waitForWorker',
+        file: marked.get('sleeping')?.file,
+        line: marked.get('sleeping')?.lines[0]
+      }
+    )
+    assert.match(fault.suggestion, /blocks the event loop without computing/)
+  })
+
   test('work of a request that began before the window is neither its own nor outside of any', async () => {
     let early = tracer.startSpan('GET /early', { kind: SpanKind.SERVER })
     // One in ten is recorded.
