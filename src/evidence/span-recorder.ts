@@ -95,12 +95,27 @@ class SpanRecorder implements SpanProcessor {
     })
   }
 
-  #wantsStack({ kind, name, attributes, parentSpanContext }: Span): boolean {
-    if (kind !== SpanKind.CLIENT || this.#stacksTaken.size >= MAX_SPANS) return false
-    const key = [parentSpanContext?.spanId, name, attributes['db.query.text']].join('\n')
+  #wantsStack({ kind, name, parentSpanContext }: Span): boolean {
+    return kind === SpanKind.CLIENT && this.#isAmongFirst(parentSpanContext?.spanId, name)
+  }
+
+  #isAmongFirst(parentSpanId: string | undefined, what: string): boolean {
+    if (this.#stacksTaken.size >= MAX_SPANS) return false
+    const key = `${parentSpanId}\n${what}`
     const taken = this.#stacksTaken.get(key) ?? 0
     this.#stacksTaken.set(key, taken + 1)
     return taken < MAX_STACKS_PER_STATEMENT
+  }
+
+  /**
+   * Keeps where a statement is called from: as its span starts, its name is no more than SELECT, and the first ones of
+   * that name may all be other statements. To be called synchronously from the call of the driver.
+   */
+  noteStatement(span: Pick<Span, 'spanContext'>, statement: string): void {
+    const started = this.#started.get(span.spanContext().spanId)
+    if (!this.#isOpen || !started) return
+    const isWanted = this.#isAmongFirst(started.span.parentSpanContext?.spanId, statement)
+    if (isWanted) started.startStack ??= captureStack()
   }
 
   /** Keeps, for the active span, where its code calls out: for calls that are not made as a client span starts. */

@@ -7,13 +7,16 @@ import {
 } from '@opentelemetry/instrumentation-pg'
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici'
 import { ATTR_DB_QUERY_TEXT } from '@opentelemetry/semantic-conventions'
+import { spanRecorder } from '../evidence/span-recorder.ts'
 import { normalizeSql } from '../evidence/sql/normalize.ts'
 import { planCapture } from '../evidence/sql/plan-capture.ts'
 import { ROWS_ATTRIBUTE, statementLog } from '../evidence/sql/statement-log.ts'
 
 /** Values that a caller wrote into its SQL are left out: they are as secret as parameters. */
 function noteStatement(span: Span, { query }: PgRequestHookInformation): void {
-  span.setAttribute(ATTR_DB_QUERY_TEXT, normalizeSql(query.text))
+  const statement = normalizeSql(query.text)
+  span.setAttribute(ATTR_DB_QUERY_TEXT, statement)
+  spanRecorder.noteStatement(span, statement)
   statementLog.noteCall(span, query.text)
   planCapture.noteCall(span, query.text, query.values)
 }
