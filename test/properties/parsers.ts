@@ -8,7 +8,7 @@ import { decodeCpuSamples } from '../../src/evidence/cpu-samples.ts'
 import { createLineIndex } from '../../src/evidence/line-index.ts'
 import { exportCpuProfile } from '../../src/evidence/pprof-export.ts'
 import { readSourceRanges } from '../../src/evidence/source-ranges.ts'
-import { mentionsTable, readComparisons, readSortColumn } from '../../src/evidence/sql/conditions.ts'
+import { mentionsTable, readComparisons, readSortKey } from '../../src/evidence/sql/conditions.ts'
 import { normalizeSql } from '../../src/evidence/sql/normalize.ts'
 import { describePlan, readExplained } from '../../src/evidence/sql/plan.ts'
 import { readPlan } from '../../src/evidence/sql/plan-issues.ts'
@@ -158,7 +158,7 @@ export const parserProperties: ParserProperty[] = [
       fc.oneof(fc.constant('o'), anyText),
       (text, alias) => {
         readComparisons(text, alias)
-        readSortColumn(text, alias)
+        readSortKey(text, alias)
         mentionsTable(text, alias)
       }
     )

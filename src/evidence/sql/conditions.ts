@@ -33,9 +33,13 @@ export function quoteIdentifier(name: string): string {
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`
 }
 
-/** @param key an entry of a plan's Sort Key. @returns the column of that table alone, or undefined */
-export function readSortColumn(key: string, alias: string): string | undefined {
-  return new RegExp(`^${RegExp.escape(quoteIdentifier(alias))}\\.(${NAME})(?: DESC)?$`, 'u').exec(key)?.[1]
+/**
+ * @param key an entry of a plan's Sort Key, such as `o.created DESC` or `(lower(o.name))`
+ * @returns what an index in that order would be on, or undefined where the key is not that table's alone
+ */
+export function readSortKey(key: string, alias: string): Comparison | undefined {
+  const own = key.replace(/(?: COLLATE \S+)?(?: DESC)?(?: NULLS (?:FIRST|LAST))?$/, '')
+  return describeComparison(own, '=', '', quoteIdentifier(alias))
 }
 
 /** @returns whether the condition looks at a column of that table */

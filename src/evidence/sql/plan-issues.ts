@@ -1,5 +1,5 @@
 /** Reads a plan for what makes it slow. Pure: what a table has indexes on is not asked here. */
-import { type Comparison, mentionsTable, readComparisons, readSortColumn } from './conditions.ts'
+import { type Comparison, mentionsTable, readComparisons, readSortKey } from './conditions.ts'
 import { type PlanNode, totalRows, walkPlan } from './plan.ts'
 import type { PlanIssue } from './report.ts'
 
@@ -97,13 +97,11 @@ function findOrder(node: PlanNode, ancestors: PlanNode[]): Unindexed | undefined
   if (sort?.type !== 'Sort' || limit?.type !== 'Limit' || !node.relation) return undefined
   if (scanned < MIN_SCANNED_ROWS || totalRows(limit) > MAX_SELECTED_SHARE * scanned) return undefined
   const alias = node.relation.alias
-  const columns = sort.sortKey.map((key) => readSortColumn(key, alias))
-  if (columns.length === 0 || columns.some((column) => column === undefined)) return undefined
-  const comparisons = (columns as string[]).map((column): Comparison => {
-    return { column, keys: [column], operator: 'equality', wrapper: null }
-  })
+  const keys = sort.sortKey.map((key) => readSortKey(key, alias))
+  // An index in the order of some keys only would not spare the sort.
+  const comparisons = keys.every((key) => key !== undefined && key.keys.length > 0) ? keys : []
   const reads = `reads and sorts ${count(scanned)} rows of ${node.relation.table} to return the first ${count(totalRows(limit))}`
-  return describeUnindexed(node, comparisons, reads, scanned - totalRows(limit))
+  return describeUnindexed(node, comparisons as Comparison[], reads, scanned - totalRows(limit))
 }
 
 function describeUnindexed(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readComparisons, readSortColumn } from '../../../src/evidence/sql/conditions.ts'
+import { readComparisons, readSortKey } from '../../../src/evidence/sql/conditions.ts'
 
 function keysOf(condition: string, alias = 'o'): string[][] {
   return readComparisons(condition, alias).map(({ keys }) => keys)
@@ -44,7 +44,12 @@ test('a value that looks like SQL is only a value', () => {
   assert.deepEqual(keysOf('("O x"."a b" = 1)', 'O x'), [['"a b"']])
 })
 
-test('a sort key is a column of that table or none', () => {
-  assert.equal(readSortColumn('o.created DESC', 'o'), 'created')
-  assert.equal(readSortColumn('(lower(o.name))', 'o'), undefined)
+test('a sort key is a column of that table, or an expression of its columns, or neither', () => {
+  const keysOfSort = (key: string) => readSortKey(key, 'o')?.keys
+  assert.deepEqual(keysOfSort('o.created DESC'), ['created'])
+  assert.deepEqual(keysOfSort('o.created DESC NULLS LAST'), ['created'])
+  assert.deepEqual(keysOfSort('(lower(o.name))'), ['(lower(name))'])
+  assert.deepEqual(keysOfSort("(date_trunc('day'::text, o.at))"), [])
+  assert.equal(keysOfSort('(random())'), undefined)
+  assert.equal(keysOfSort('c.created'), undefined)
 })
