@@ -77,8 +77,19 @@ function keepOpening(key: string, opening: string, isUnbounded: boolean): void {
 function readOpening(chunks: readonly Chunk[]): string {
   const texts = chunks
     .slice(0, OPENING_CHUNKS)
-    .map(({ text }, index) => (index === 0 ? text : text.split(' ').slice(OVERLAP_WORDS).join(' ')))
+    .map(({ text }, index) => (index === 0 ? text : withoutWords(text, OVERLAP_WORDS)))
   return texts.join(' ')
+}
+
+/** The text from the word after its first `count` on; nothing where it has no more. */
+function withoutWords(text: string, count: number): string {
+  let start = 0
+  for (let word = 0; word < count; word++) {
+    const space = text.indexOf(' ', start)
+    if (space < 0) return ''
+    start = space + 1
+  }
+  return text.slice(start)
 }
 
 export interface DocumentCacheSize {

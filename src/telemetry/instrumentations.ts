@@ -14,6 +14,7 @@ import { ROWS_ATTRIBUTE, statementLog } from '../evidence/sql/statement-log.ts'
 
 /** Values that a caller wrote into its SQL are left out: they are as secret as parameters. */
 function noteStatement(span: Span, { query }: PgRequestHookInformation): void {
+  if (!span.isRecording()) return
   const statement = normalizeSql(query.text)
   span.setAttribute(ATTR_DB_QUERY_TEXT, statement)
   spanRecorder.noteStatement(span, statement)
