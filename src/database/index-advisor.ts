@@ -5,10 +5,8 @@ import { planCapture } from '../evidence/sql/plan-capture.ts'
 import { type IndexCandidate, readPlan } from '../evidence/sql/plan-issues.ts'
 import type { IndexAdvice } from '../evidence/sql/report.ts'
 import type { Database } from './database.ts'
-import { type IndexTrial, TrialRefusedError, tryIndex } from './index-trial.ts'
+import { helps, type IndexTrial, TrialRefusedError, tryIndex } from './index-trial.ts'
 
-/** Half the cost is worth an index, which every write to the table pays for. */
-const MAX_COST_SHARE = 0.5
 /** A plan with more is a report over everything: one index will not mend it. */
 const MAX_CANDIDATES = 3
 const KEPT_ADVICES = 100
@@ -99,10 +97,6 @@ async function tryCandidates(
     'would-not-help',
     last?.isUsed ? 'the cost hardly falls' : 'the planner would not use it'
   )
-}
-
-function helps({ isUsed, costBefore, costAfter }: IndexTrial): boolean {
-  return isUsed && costAfter <= MAX_COST_SHARE * costBefore
 }
 
 function describe(

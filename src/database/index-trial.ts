@@ -28,11 +28,18 @@ export interface IndexTrial {
   isUsed: boolean
 }
 
+/** Half the cost is worth an index, which every write to the table pays for. */
+const MAX_COST_SHARE = 0.5
+
+export function helps({ isUsed, costBefore, costAfter }: IndexTrial): boolean {
+  return isUsed && costAfter <= MAX_COST_SHARE * costBefore
+}
+
 /** Why no index could be tried, for people. */
 export class TrialRefusedError extends Error {}
 
 /**
- * @returns the first of the candidate's alternatives that the planner would use, or the last one
+ * @returns the first of the candidate's alternatives that helps, or the last one
  * @throws TrialRefusedError, DatabaseUnavailableError
  */
 export function tryIndex(
@@ -73,7 +80,8 @@ async function tryAlternatives(
     })
     await client.query('ROLLBACK TO SAVEPOINT before_index')
     trial = { ddl: `CREATE INDEX ON ${table} (${keys.join(', ')})`, costBefore, costAfter: cost, isUsed }
-    if (isUsed) break
+    // A second index on a key is used instead of the first, and spares nothing.
+    if (helps(trial)) break
   }
   if (!trial) throw new Error('there is no index to try')
   return trial

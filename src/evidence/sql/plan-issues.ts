@@ -15,6 +15,8 @@ const MIN_CARTESIAN_ROWS = 10_000
 const MIN_SKIPPED_ROWS = 1_000
 const MIN_RETURNED_ROWS = 5_000
 
+const SCAN = /^(?:Seq|Index|Index Only|Bitmap Heap) Scan$/
+
 /** An index that might help, to be tried. */
 export interface IndexCandidate {
   /** With its schema, quoted where needed. */
@@ -55,20 +57,23 @@ interface Unindexed {
 }
 
 function findUnindexed(node: PlanNode, ancestors: PlanNode[]): Unindexed | undefined {
-  if (node.type !== 'Seq Scan' || !node.relation) return undefined
-  return findSelectiveFilter(node) ?? findJoinKey(node, ancestors) ?? findOrder(node, ancestors)
+  if (!SCAN.test(node.type) || !node.relation) return undefined
+  const selective = findSelectiveFilter(node)
+  if (selective || node.type !== 'Seq Scan') return selective
+  return findJoinKey(node, ancestors) ?? findOrder(node, ancestors)
 }
 
-/** A filter that keeps little of what was read. */
+/** A filter that keeps little of what was read, be it from the table or along an index that serves something else. */
 function findSelectiveFilter(node: PlanNode): Unindexed | undefined {
-  const { filter, relation, removedByFilter, actualRows = 0, loops } = node
+  const { filter, indexCondition, relation, removedByFilter, actualRows = 0, loops } = node
   const scans = node.isParallel ? 1 : loops
   const scanned = (actualRows + removedByFilter) * (loops / Math.max(scans, 1))
   const kept = totalRows(node)
   if (!filter || !relation || scanned < MIN_SCANNED_ROWS || kept > MAX_SELECTED_SHARE * scanned * scans)
     return undefined
   const reads = `reads ${count(scanned)} rows of ${relation.table} to keep ${count(kept / scans)}${times(scans)}`
-  return describeUnindexed(node, readComparisons(filter, relation.alias), reads, scanned * scans - kept)
+  const condition = indexCondition === undefined ? filter : `(${indexCondition} AND ${filter})`
+  return describeUnindexed(node, readComparisons(condition, relation.alias), reads, scanned * scans - kept)
 }
 
 /** A table read as a whole for a join that finds partners for few of its rows. */
