@@ -7,9 +7,18 @@ import {
   runFirstCohorts,
   runPlateau,
   runSecondLook,
+  runUntil,
   warmUp
 } from './cohort-run.ts'
-import { type HoldingVerdict, isSuspect, judge, keepsOnlyNewest, type Look, totalBytes } from './cohorts.ts'
+import {
+  ENOUGH_FACTOR,
+  type HoldingVerdict,
+  isSuspect,
+  judge,
+  keepsOnlyNewest,
+  type Look,
+  totalBytes
+} from './cohorts.ts'
 import { type HeldBy, nameHolder } from './held-by.ts'
 import { findHoldings, type Holding } from './holdings.ts'
 import { type LeakFindings, NOTHING_NAMED } from './leak-report.ts'
@@ -19,7 +28,6 @@ import type { Workload } from './workload-run.ts'
 
 const MIN_COHORT_ITERATIONS = 2
 const MAX_TYPES = 5
-const MAX_MORE_ROUNDS = 3
 
 /** Runs and judges the workload. Everything else in the process counts as innocent. */
 export async function checkWorkload(
@@ -54,11 +62,8 @@ export async function checkWorkload(
     await runPlateau(cohorts)
     looks.push(await look(cohorts, looks))
   }
-  // An iteration that takes long has not run often enough by then to tell a table that doubled from one that grows.
-  for (let round = 0; round < MAX_MORE_ROUNDS && hasVerdict(looks, 'open'); round++) {
-    const doneBefore = run.done
-    await runPlateau(cohorts)
-    if (run.done === doneBefore) break
+  if (hasVerdict(looks, 'open')) {
+    await runUntil(cohorts, ENOUGH_FACTOR * (looks[0]?.done ?? 0))
     looks.push(await look(cohorts, looks))
   }
   const worst = findGuilty(looks)[0]

@@ -20,6 +20,8 @@ const FIRST_LIMITS = { budgetMs: 250, growthBytes: 16 * BYTES_PER_MB }
 const SECOND_LOOK_FACTOR = 3
 const SECOND_LOOK_LIMITS = { budgetMs: 700, growthBytes: 64 * BYTES_PER_MB }
 
+const LAST_LIMITS = { budgetMs: 5_000, growthBytes: 64 * BYTES_PER_MB }
+
 /** A cache of 10,000 entries is full after it. */
 const MAX_PLATEAU_ITERATIONS = 20_000
 const PLATEAU_BUDGET_MS = 900
@@ -82,6 +84,12 @@ export async function runPlateau(cohorts: CohortRun): Promise<void> {
     if (count < 1) return
     await runCohort(cohorts, count, { ...SECOND_LOOK_LIMITS, budgetMs: endMs - readBudgetClockMs() })
   }
+}
+
+/** One cohort, up to so many iterations in all: for a workload so slow that the other limits left it with few. */
+export async function runUntil(cohorts: CohortRun, iterations: number): Promise<void> {
+  const missing = iterations - cohorts.run.done
+  if (missing > 0) await runCohort(cohorts, missing, LAST_LIMITS)
 }
 
 async function runCohort(

@@ -44,8 +44,8 @@ const MIN_STRAIGHT_GROWTH = 0.4
 const MAX_CONSTANT = 1.1
 /** So many times the iterations of the first look tell survivors that come and go from those that stay … */
 const MIN_SPREAD_FACTOR = 1.3
-/** … and one doubling from growth. */
-const MIN_REPLACED_FACTOR = 4
+/** … and one doubling from growth: nothing is open after so many. */
+export const ENOUGH_FACTOR = 4
 /** A pointer or a number an iteration: the least that a growing array can take. */
 const MIN_REPLACED_BYTES_PER_ITERATION = 4
 
@@ -117,7 +117,7 @@ function judgeReplaced(key: string, first: Look, later: Look): HoldingVerdict {
       : totalBytes(now) / totalBytes(before)
   const factor = later.done / first.done
   if (growth <= MAX_CONSTANT || growth < factor * MIN_STRAIGHT_GROWTH) return 'innocent'
-  return factor >= MIN_REPLACED_FACTOR ? 'leak' : 'open'
+  return factor >= ENOUGH_FACTOR ? 'leak' : 'open'
 }
 
 export function totalBytes({ bytes, storeBytes }: HoldingCount): number {
