@@ -97,7 +97,7 @@ async function main(): Promise<void> {
   ])
   watchHeapLimit()
   const faults = createFaultRegistry(config.faults)
-  const heapWatch = startHeapWatch(measureBoundedCacheBytes)
+  const heapWatch = startHeapWatch(readBoundedBytes)
   const leakChecker = createLeakChecker({ database, faults })
   telemetry.datadog?.reportGauges(() => readGauges(heapWatch, telemetry))
   const indexAdvisor = createIndexAdvisor(database, config.sqlIndexAdvice)
@@ -105,6 +105,18 @@ async function main(): Promise<void> {
     telemetry.sampler && areProfilersRunning()
       ? startOverheadGuard({ limitPct: config.profilingMaxTimeUsagePct, sampler: telemetry.sampler, logger })
       : createIdleGuard(config.profilingMaxTimeUsagePct)
+  const diagnostician = config.tracingEnabled
+    ? createDiagnostician(
+        { rootDir: ROOT_DIR, plumbing: PLUMBING, minCpuMs: config.diagnosisMinCpuMs },
+        () => findMemoryFindings(collectMemoryEvidence(heapWatch, leakChecker)),
+        indexAdvisor
+      )
+    : undefined
+
+  function readBoundedBytes(): number {
+    return measureBoundedCacheBytes() + telemetry.recentTraces.keptBytes + (diagnostician?.keptBytes ?? 0)
+  }
+
   const app = await buildApp(config, {
     logger,
     telemetry,
@@ -116,13 +128,7 @@ async function main(): Promise<void> {
     sources: createSourceTree(ROOT_DIR, PLUMBING),
     indexAdvisor,
     overheadGuard,
-    diagnostician: config.tracingEnabled
-      ? createDiagnostician(
-          { rootDir: ROOT_DIR, plumbing: PLUMBING, minCpuMs: config.diagnosisMinCpuMs },
-          () => findMemoryFindings(collectMemoryEvidence(heapWatch, leakChecker)),
-          indexAdvisor
-        )
-      : undefined
+    diagnostician
   })
   closeOnSignals(logger, app, [
     async () => overheadGuard.stop(),

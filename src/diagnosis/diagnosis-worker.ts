@@ -24,7 +24,7 @@ export interface DiagnosisSettings {
 
 export type Answer =
   | { kind: 'suffices' }
-  | { kind: 'concluded'; diagnosis: Omit<Diagnosis, 'id'>; flame: FlameNode }
+  | { kind: 'concluded'; diagnosis: Omit<Diagnosis, 'id'>; flame: FlameNode; jsonLength: number }
 
 const { rootDir, plumbing, minCpuMs }: DiagnosisSettings = workerData
 const parts: EvidencePart[] = []
@@ -43,9 +43,7 @@ function answer(message: Answer): void {
 function conclude(): Answer {
   const evidence = joinEvidence(parts)
   const sources = createSourceTree(rootDir, plumbing)
-  return {
-    kind: 'concluded',
-    diagnosis: diagnose(evidence, { sources, minCpuMs }),
-    flame: buildFlameTree(evidence.samples, buildSpanTree(evidence.spans), evidence.lines, sources)
-  }
+  const diagnosis = diagnose(evidence, { sources, minCpuMs })
+  const flame = buildFlameTree(evidence.samples, buildSpanTree(evidence.spans), evidence.lines, sources)
+  return { kind: 'concluded', diagnosis, flame, jsonLength: JSON.stringify([diagnosis, flame]).length }
 }

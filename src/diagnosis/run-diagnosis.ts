@@ -6,6 +6,7 @@ import type { IndexAdvisor } from '../database/index-advisor.ts'
 import { streamEvidence } from '../evidence/evidence-stream.ts'
 import type { FlameNode } from '../evidence/flame-tree.ts'
 import { spanRecorder } from '../evidence/span-recorder.ts'
+import { sum } from '../evidence/tally.ts'
 import { windowGate } from '../evidence/window-gate.ts'
 import { adviseOnIndexes } from './advised-findings.ts'
 import { isHealthy, rankFindings } from './diagnose.ts'
@@ -28,6 +29,8 @@ export interface Diagnostician {
   find(id: string): DiagnosisRecord | undefined
   /** The last diagnoses, the newest first. */
   list(): DiagnosisRecord[]
+  /** About what they take on the heap: it rises until there are as many as are kept. */
+  readonly keptBytes: number
 }
 
 export class DiagnosisRunningError extends Error {
@@ -50,6 +53,8 @@ export class NoRequestsError extends Error {
 }
 
 const KEPT_DIAGNOSES = 20
+/** What a diagnosis takes on the heap for each character of its JSON: measured. */
+const BYTES_PER_JSON_CHARACTER = 3
 const WORKER_HEAP_MB = 512
 
 /**
@@ -61,19 +66,19 @@ export function createDiagnostician(
   findOutsideWindow: () => Finding[] = () => [],
   indexAdvisor?: IndexAdvisor
 ): Diagnostician {
-  const kept = new Map<string, DiagnosisRecord>()
+  const kept = new Map<string, { record: DiagnosisRecord; jsonLength: number }>()
   let isRunning = false
 
   async function run(seconds: number): Promise<Diagnosis> {
     if (isRunning || spanRecorder.isOpen) throw new DiagnosisRunningError()
     isRunning = true
     try {
-      const observed = await observe(seconds, settings)
+      const { jsonLength, ...observed } = await observe(seconds, settings)
       const findings = indexAdvisor
         ? await adviseOnIndexes(observed.findings, indexAdvisor)
         : observed.findings
       const record = withFindings(observed, [...findings, ...findOutsideWindow()])
-      keep(record)
+      keep(record, jsonLength)
       const { flame: _, ...diagnosis } = record
       return diagnosis
     } finally {
@@ -81,8 +86,8 @@ export function createDiagnostician(
     }
   }
 
-  function keep(record: DiagnosisRecord): void {
-    kept.set(record.id, record)
+  function keep(record: DiagnosisRecord, jsonLength: number): void {
+    kept.set(record.id, { record, jsonLength })
     const oldest = kept.keys().next().value
     if (kept.size > KEPT_DIAGNOSES && oldest !== undefined) kept.delete(oldest)
   }
@@ -92,8 +97,11 @@ export function createDiagnostician(
       return isRunning
     },
     run,
-    find: (id) => kept.get(id),
-    list: () => [...kept.values()].reverse()
+    find: (id) => kept.get(id)?.record,
+    list: () => [...kept.values()].map(({ record }) => record).reverse(),
+    get keptBytes() {
+      return BYTES_PER_JSON_CHARACTER * sum([...kept.values()].map(({ jsonLength }) => jsonLength))
+    }
   }
 }
 
@@ -103,7 +111,10 @@ function withFindings(record: DiagnosisRecord, unranked: Finding[]): DiagnosisRe
 }
 
 /** Ends with both the window and the thread that concludes from it ended. */
-async function observe(seconds: number, settings: DiagnosisSettings): Promise<DiagnosisRecord> {
+async function observe(
+  seconds: number,
+  settings: DiagnosisSettings
+): Promise<DiagnosisRecord & { jsonLength: number }> {
   const worker = startWorker(settings)
   const concluded = nextAnswer(worker, 'concluded')
   try {
@@ -113,9 +124,9 @@ async function observe(seconds: number, settings: DiagnosisSettings): Promise<Di
     await Promise.race([nextAnswer(worker, 'suffices'), concluded, timeUp, windowGate.untilShut()]).finally(
       stream.close
     )
-    const { diagnosis, flame } = await concluded
+    const { diagnosis, flame, jsonLength } = await concluded
     if (diagnosis.window.requests === 0) throw new NoRequestsError(seconds)
-    return { id: randomUUID(), ...diagnosis, flame }
+    return { id: randomUUID(), ...diagnosis, flame, jsonLength }
   } finally {
     await worker.terminate()
   }

@@ -4,6 +4,7 @@ import process from 'node:process'
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { estimateGrowthRate, type GrowthRate, isSustained, type TimedBytes } from './growth-rate.ts'
+import { readObjectBytes } from './memory/object-bytes.ts'
 
 /** Under load full collections come many times a second; so many points would say no more. */
 const POINT_EVERY_MS = 10_000
@@ -38,7 +39,7 @@ export interface HeapReport {
   baselineBytes: number
   /** What the last full collection left; null before the first. */
   floorBytes: number | null
-  /** What the last full collections left, without what has a bound, the oldest first: `growth` is theirs. */
+  /** What the last full collections left of objects, without what has a bound, the oldest first: `growth` is theirs. */
   floorPoints: readonly TimedBytes[]
   growth: GrowthRate
   heapLimitBytes: number
@@ -79,7 +80,7 @@ export function startHeapWatch(readBoundedBytes: () => number = () => 0): HeapWa
     const atMs = Date.now()
     lastFloorAtMs = atMs
     if (atMs - startedAtMs < SETTLED_AFTER_MS || atMs - (points.at(-1)?.atMs ?? 0) < POINT_EVERY_MS) return
-    points = [...points, { atMs, bytes: floorBytes - readBoundedBytes() }].slice(-MAX_POINTS)
+    points = [...points, { atMs, bytes: readObjectBytes() - readBoundedBytes() }].slice(-MAX_POINTS)
   }
 
   function countCollection({ duration, detail }: CollectionEntry): void {

@@ -41,3 +41,17 @@ test('what is not sampled is not kept', () => {
   provider.getTracer('test').startSpan('unsampled').end()
   assert.deepEqual(recentTraces.list(), [])
 })
+
+test('what they take rises with their spans, and no further once the newest push out the oldest', () => {
+  const recentTraces = new RecentTraces()
+  const tracer = createTracer(recentTraces)
+  const addTraces = (count: number) => {
+    for (let i = 0; i < count; i++) tracer.startSpan('request').end()
+    return recentTraces.keptBytes
+  }
+  assert.equal(recentTraces.keptBytes, 0)
+  const [bytesOf100, bytesOf200] = [addTraces(100), addTraces(100)]
+  assert.ok(bytesOf100 > 0)
+  assert.equal(bytesOf200, 2 * bytesOf100)
+  assert.equal(addTraces(50), bytesOf200)
+})
