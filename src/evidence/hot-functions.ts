@@ -4,7 +4,7 @@
  * native code, a library or the garbage collector beneath it.
  */
 import { type CpuSample, type Frame, frameKey, GARBAGE_COLLECTION } from './cpu-samples.ts'
-import { createLineLocator, type LineLocator } from './inlined-lines.ts'
+import { locateCall, locateLines } from './inlined-lines.ts'
 import { heaviestLine, type LineIndex, type LineWeights, lineOfFrame, linesOfFrame } from './line-index.ts'
 import type { SourceTree } from './source-tree.ts'
 import { OUTSIDE_SPANS, type SpanTree } from './span-tree.ts'
@@ -75,16 +75,15 @@ export function findHotFunctions(
   sources: SourceTree
 ): HotFunction[] {
   const hotFunctions = new Map<string, { hot: HotFunction; heaviestMs: number }>()
-  const locate = createLineLocator(sources)
   for (const group of groupByStack(samples, tree, sources)) {
-    for (const portion of splitByFunction(group, lines, sources, locate)) {
+    for (const portion of splitByFunction(group, lines, sources)) {
       const key = [group.spanName, portion.functionName, portion.file].join('\n')
       const entry = hotFunctions.get(key) ?? { hot: createHotFunction(group, portion), heaviestMs: 0 }
       hotFunctions.set(key, entry)
       addPortion(entry.hot, group, portion)
       if (group.costMs * portion.share > entry.heaviestMs) {
         entry.heaviestMs = group.costMs * portion.share
-        entry.hot.chain = readChain(group, portion, lines, sources, locate)
+        entry.hot.chain = readChain(group, portion, lines, sources)
       }
     }
   }
@@ -133,12 +132,7 @@ function createStackGroup(spanName: string, frames: Frame[], sources: SourceTree
 }
 
 /** V8 puts the lines of what it inlined into its caller's frame, and a callback has no name: the source tells. */
-function splitByFunction(
-  { frames, ownDepth }: StackGroup,
-  lines: LineIndex,
-  sources: SourceTree,
-  locate: LineLocator
-): Portion[] {
+function splitByFunction({ frames, ownDepth }: StackGroup, lines: LineIndex, sources: SourceTree): Portion[] {
   const frame = frames[ownDepth]
   if (!frame) {
     const functionName = frames[0]?.functionName || ANONYMOUS
@@ -149,8 +143,8 @@ function splitByFunction(
   const ofFrame = { functionName: nameOf(frame, sources), file: frame.file, lines: new Map<number, number>() }
   if (total === 0) return [{ ...ofFrame, share: 1, isResolved: false }]
   const portions = new Map<string, Portion>()
-  for (const [line, weight] of weights) {
-    const place = locate(frame, line)
+  for (const [line, place] of locateLines(frame, weights, sources)) {
+    const weight = weights.get(line) ?? 0
     const { file, functionName } = place ?? ofFrame
     const key = `${functionName}\n${file}\n${place !== undefined}`
     const portion = portions.get(key) ?? {
@@ -206,25 +200,16 @@ function addPortion(hot: HotFunction, group: StackGroup, { lines, share, isResol
   if (callee) addTo(hot.callees, callee.functionName || ANONYMOUS, ms)
 }
 
-function readChain(
-  group: StackGroup,
-  portion: Portion,
-  lines: LineIndex,
-  sources: SourceTree,
-  locate: LineLocator
-): ChainLink[] {
+function readChain(group: StackGroup, portion: Portion, lines: LineIndex, sources: SourceTree): ChainLink[] {
   const { frames, ownDepth } = group
   const chain: ChainLink[] = []
   for (let depth = frames.length - 1; depth > ownDepth; depth--) {
     const frame = frames[depth] as Frame
     if (!sources.isOwn(frame.file) || sources.isPlumbing(frame.file)) continue
     const line = lineOfFrame(lines, frames, depth)
-    const place = locate(frame, line) ?? { file: frame.file, line: frame.startLine, functionName: undefined }
-    chain.push({
-      functionName: place.functionName ?? nameOf(frame, sources),
-      file: place.file,
-      line: place.line
-    })
+    const place = locateCall(frame, line, sources)
+    const functionName = place?.functionName ?? nameOf(frame, sources)
+    chain.push({ functionName, file: place?.file ?? frame.file, line: place?.line ?? frame.startLine })
   }
   const own = frames[ownDepth]
   if (own && portion.file !== null) {

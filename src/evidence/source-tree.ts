@@ -26,8 +26,8 @@ export interface SourceTree {
   functionAt(file: string, line: number): SourceFunction | undefined
   /** @returns the function that begins on a line: the one of that name, or else the longest */
   functionFrom(file: string, startLine: number, name: string): OwnFunction | undefined
-  /** @returns whether anything is called on the line */
-  hasCallAt(file: string, line: number): boolean
+  /** @returns the names of what is called on the line */
+  callsAt(file: string, line: number): string[]
   /** @returns the innermost loop that the line stands in */
   loopAt(file: string, line: number): SourceRange | undefined
   /** @returns our functions that the calls on a line may reach, by name: of the same file, or of one it imports */
@@ -126,7 +126,7 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
       const fn = begun.find((each) => each.name === name) ?? longest
       return fn && { ...fn, file }
     },
-    hasCallAt: (file, line) => callsAt(file, line).length > 0,
+    callsAt: (file, line) => callsAt(file, line).map(({ name }) => name),
     loopAt(file, line) {
       return innermost(open(file).loops, line)
     },
@@ -158,7 +158,7 @@ export function createShallowSourceTree(rootDir: string): SourceTree {
     ...createSourceTree(rootDir),
     functionAt: () => undefined,
     functionFrom: () => undefined,
-    hasCallAt: () => false,
+    callsAt: () => [],
     loopAt: () => undefined,
     calleesAt: () => [],
     passedAt: () => [],

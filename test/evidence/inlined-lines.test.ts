@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
-import { createLineLocator } from '../../src/evidence/inlined-lines.ts'
+import { locateCall, locateLines, type Place } from '../../src/evidence/inlined-lines.ts'
 import { createSourceTree } from '../../src/evidence/source-tree.ts'
 
 const directory = mkdtempSync(path.join(tmpdir(), 'inlined-lines-'))
@@ -51,11 +51,15 @@ ${'// …\n'.repeat(20)}export function sumPairs(texts: string[]): number {
 }
 `
 )
-const locate = createLineLocator(createSourceTree(directory))
+const sources = createSourceTree(directory)
+
+function describe(place: Place | undefined) {
+  return place && [path.basename(place.file), place.line, place.functionName, place.callLine]
+}
 
 function locateIn(functionName: string, startLine: number, line: number) {
-  const place = locate({ functionName, file: stage, startLine }, line)
-  return place && [path.basename(place.file), place.line, place.functionName, place.callLine]
+  const frame = { functionName, file: stage, startLine }
+  return describe(locateLines(frame, new Map([[line, 1]]), sources).get(line))
 }
 
 test('a line of the function itself is its own', () => {
@@ -87,4 +91,74 @@ test('a line that no function of ours has is a library’s', () => {
 
 test('where the function is not known the line is taken as it is', () => {
   assert.deepEqual(locateIn('', 1, 9), ['stage.ts', 9, 'runLoop', undefined])
+})
+
+test('lines that both files have are the callee’s, where the caller’s are but the head of a loop and the call', () => {
+  const both = path.join(directory, 'both.ts')
+  const near = path.join(directory, 'near.ts')
+  writeFileSync(
+    both,
+    `import { pairs } from './near.ts'
+export function sumPairs(texts: string[]): number {
+  let n = 0
+  for (const text of texts) {
+    n += pairs(text)
+  }
+  return n
+}
+export function sumBoth(texts: string[]): number {
+  let n = 0
+  for (const text of texts) {
+    n += text.length % 7
+    n += pairs(text)
+  }
+  return n
+}
+`
+  )
+  writeFileSync(
+    near,
+    `export function pairs(text: string): number {
+  let n = 0
+  for (const a of text) {
+    for (const b of text) {
+      if (a === b) n += 1
+      if (a > b) n += 2
+      if (a < b) n -= 2
+      if (a + b === text) n -= 1
+      if (a + b > text) n -= 1
+      if (b + a > text) n -= 1
+      if (b + b > text) n -= 1
+      if (a + a > text) n -= 1
+    }
+  }
+  return n
+}
+`
+  )
+  const filesOf = (functionName: string, startLine: number, lines: [line: number, weight: number][]) =>
+    [...locateLines({ functionName, file: both, startLine }, new Map(lines), sources).values()].map(
+      (place) => place && path.basename(place.file)
+    )
+  assert.deepEqual(
+    filesOf('sumPairs', 2, [
+      [4, 30],
+      [5, 40]
+    ]),
+    ['near.ts', 'near.ts']
+  )
+  // The caller’s own work on one of them.
+  assert.deepEqual(
+    filesOf('sumBoth', 9, [
+      [11, 30],
+      [12, 40]
+    ]),
+    ['both.ts', 'both.ts']
+  )
+  assert.deepEqual(describe(locateCall({ functionName: 'sumPairs', file: both, startLine: 2 }, 5, sources)), [
+    'both.ts',
+    5,
+    'sumPairs',
+    undefined
+  ])
 })
