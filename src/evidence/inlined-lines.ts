@@ -6,7 +6,6 @@
 import type { Frame } from './cpu-samples.ts'
 import type { LineWeights } from './line-index.ts'
 import type { OwnFunction, SourceTree } from './source-tree.ts'
-import { sum } from './tally.ts'
 
 export interface Place {
   /** Absolute path. */
@@ -28,8 +27,8 @@ interface Reached {
 
 /** V8 inlines no deeper where code is of any size. */
 const MAX_CALL_DEPTH = 4
-/** Of a frame's weight, what a line has to have to tell something. */
-const MIN_TELLING_SHARE = 0.1
+/** Of the heaviest line's weight, what another has to have to tell something. */
+const MIN_TELLING_SHARE = 0.2
 
 /** @param lines of a frame on top of our part of a stack, with their weights: together they tell more than each alone */
 export function locateLines(frame: Frame, lines: LineWeights, sources: SourceTree): Places {
@@ -63,8 +62,8 @@ function isAllOwn(fn: OwnFunction, lines: LineWeights, sources: SourceTree): boo
 }
 
 function tellingLines(lines: LineWeights): number[] {
-  const total = sum(lines.values())
-  return [...lines].flatMap(([line, weight]) => (weight >= MIN_TELLING_SHARE * total ? [line] : []))
+  const most = Math.max(...lines.values())
+  return [...lines].flatMap(([line, weight]) => (weight >= MIN_TELLING_SHARE * most ? [line] : []))
 }
 
 function locateLine(fn: OwnFunction, line: number, reached: readonly Reached[], sources: SourceTree) {
