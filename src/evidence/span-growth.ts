@@ -1,4 +1,5 @@
 /** Notices spans in which the heap and what is outside it grew by a lot: what they hold at once can end the process. */
+import { performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import { BYTES_PER_MB } from './memory/megabytes.ts'
 
@@ -21,9 +22,24 @@ export function readAllocatedBytes(): number {
   return used_heap_size + external_memory
 }
 
-/** @param startBytes from `readAllocatedBytes` when the span began */
+/** A span's beginning may take the reading that another's end took so shortly before: there are ten a request. */
+const READING_SERVES_MS = 5
+let lastReading = { bytes: 0, atMs: Number.NEGATIVE_INFINITY }
+
+/** @returns `readAllocatedBytes`, of a moment ago at most */
+export function readSpanStartBytes(): number {
+  const isFresh = performance.now() - lastReading.atMs <= READING_SERVES_MS
+  return isFresh ? lastReading.bytes : readNow()
+}
+
+function readNow(): number {
+  lastReading = { bytes: readAllocatedBytes(), atMs: performance.now() }
+  return lastReading.bytes
+}
+
+/** @param startBytes from `readSpanStartBytes` when the span began */
 export function noteSpanGrowth(span: string, startBytes: number): void {
-  const bytes = readAllocatedBytes() - startBytes
+  const bytes = readNow() - startBytes
   if (bytes > MIN_GROWTH_BYTES) growths = [...growths, { span, bytes, atMs: Date.now() }].slice(-MAX_KEPT)
 }
 

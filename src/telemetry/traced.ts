@@ -1,5 +1,5 @@
 import { type Attributes, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
-import { noteSpanGrowth, readAllocatedBytes } from '../evidence/span-growth.ts'
+import { noteSpanGrowth, readSpanStartBytes } from '../evidence/span-growth.ts'
 
 const tracer = trace.getTracer('span-to-line')
 
@@ -13,7 +13,7 @@ export function traced<T>(
   fn: (span: Span) => T,
   kind: SpanKind = SpanKind.INTERNAL
 ): T {
-  const startBytes = readAllocatedBytes()
+  const startBytes = readSpanStartBytes()
   function end(span: Span): void {
     noteSpanGrowth(name, startBytes)
     span.end()
