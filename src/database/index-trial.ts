@@ -31,6 +31,7 @@ export interface IndexTrial {
 /** Half the cost is worth an index, which every write to the table pays for. */
 const MAX_COST_SHARE = 0.5
 
+/** @returns whether the planner would use the index, and the statement costs half as much with it */
 export function helps({ isUsed, costBefore, costAfter }: IndexTrial): boolean {
   return isUsed && costAfter <= MAX_COST_SHARE * costBefore
 }

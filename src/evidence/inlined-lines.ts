@@ -92,9 +92,11 @@ function findInlined(
 }
 
 function isOwnWork(fn: OwnFunction, line: number, sources: SourceTree): boolean {
-  const calls = sources.callsAt(fn.file, line)
-  if (calls.length > 0)
-    return calls.some((name) => !sources.calleesAt(fn.file, line).some((each) => each.name === name))
+  const called = sources.calledNamesAt(fn.file, line)
+  if (called.length > 0) {
+    const ownNames = sources.calleesAt(fn.file, line).map(({ name }) => name)
+    return called.some((name) => !ownNames.includes(name))
+  }
   return isInLoop(fn, line, sources) && sources.loopAt(fn.file, line)?.startLine !== line
 }
 

@@ -27,7 +27,7 @@ export interface SourceTree {
   /** @returns the function that begins on a line: the one of that name, or else the longest */
   functionFrom(file: string, startLine: number, name: string): OwnFunction | undefined
   /** @returns the names of what is called on the line */
-  callsAt(file: string, line: number): string[]
+  calledNamesAt(file: string, line: number): string[]
   /** @returns the innermost loop that the line stands in */
   loopAt(file: string, line: number): SourceRange | undefined
   /** @returns our functions that the calls on a line may reach, by name: of the same file, or of one it imports */
@@ -88,6 +88,10 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
     return open(file).calls.filter((call) => call.line === line)
   }
 
+  function calledNamesAt(file: string, line: number): string[] {
+    return callsAt(file, line).map(({ name }) => name)
+  }
+
   /** Of the file itself, or of one that it imports. */
   function findByName(file: string, names: readonly string[]): OwnFunction[] {
     return [file, ...open(file).imports].flatMap((reached) =>
@@ -126,15 +130,12 @@ export function createSourceTree(rootDir: string, plumbing: readonly string[] = 
       const fn = begun.find((each) => each.name === name) ?? longest
       return fn && { ...fn, file }
     },
-    callsAt: (file, line) => callsAt(file, line).map(({ name }) => name),
+    calledNamesAt,
     loopAt(file, line) {
       return innermost(open(file).loops, line)
     },
     calleesAt(file, line) {
-      return findByName(
-        file,
-        callsAt(file, line).map(({ name }) => name)
-      )
+      return findByName(file, calledNamesAt(file, line))
     },
     passedAt: (file, line) => passedTo(file, callsAt(file, line)),
     passedWithText(text) {
@@ -158,7 +159,7 @@ export function createShallowSourceTree(rootDir: string): SourceTree {
     ...createSourceTree(rootDir),
     functionAt: () => undefined,
     functionFrom: () => undefined,
-    callsAt: () => [],
+    calledNamesAt: () => [],
     loopAt: () => undefined,
     calleesAt: () => [],
     passedAt: () => [],

@@ -102,11 +102,12 @@ function findOrder(node: PlanNode, ancestors: PlanNode[]): Unindexed | undefined
   if (sort?.type !== 'Sort' || limit?.type !== 'Limit' || !node.relation) return undefined
   if (scanned < MIN_SCANNED_ROWS || totalRows(limit) > MAX_SELECTED_SHARE * scanned) return undefined
   const alias = node.relation.alias
-  const keys = sort.sortKey.map((key) => readSortKey(key, alias))
+  const keys = sort.sortKey.flatMap((key) => readSortKey(key, alias) ?? [])
+  const servable = keys.filter((key) => key.keys.length > 0)
   // An index in the order of some keys only would not spare the sort.
-  const comparisons = keys.every((key) => key !== undefined && key.keys.length > 0) ? keys : []
+  const comparisons = servable.length === sort.sortKey.length ? servable : []
   const reads = `reads and sorts ${count(scanned)} rows of ${node.relation.table} to return the first ${count(totalRows(limit))}`
-  return describeUnindexed(node, comparisons as Comparison[], reads, scanned - totalRows(limit))
+  return describeUnindexed(node, comparisons, reads, scanned - totalRows(limit))
 }
 
 function describeUnindexed(
