@@ -94,7 +94,7 @@ export function assertShows(output: string, expected: readonly string[]): void {
   }
 }
 
-/** Every figure becomes `#`, but for the number of a source line. */
+/** Every figure becomes `#`, but for the number of a source line; and a column is as wide as its longest figure. */
 function mask(text: string): string {
-  return text.replace(/(?<!\.ts:|"line":|\d)\d+(,\d{3})*(\.\d+)?/g, '#')
+  return text.replace(/(?<!\.ts:|"line":|\d)\d+(,\d{3})*(\.\d+)?/g, '#').replace(/ +/g, ' ')
 }
