@@ -15,13 +15,15 @@ export interface QueryWorkloadInput {
   faults: FaultSwitches
 }
 
-/** Its tables are two thirds of the heap, and every look at the heap would walk them. */
-const TOKENIZER = 'gpt-tokenizer/encoding/cl100k_base'
-const WORD_COUNTER = new URL('./word-counter.ts', import.meta.url).href
+/** What would make a check slow, and what stands in for it. */
+const STAND_INS: Readonly<Record<string, string>> = {
+  // Its tables are two thirds of the heap, and every look at the heap would walk them.
+  'gpt-tokenizer/encoding/cl100k_base': new URL('./word-counter.ts', import.meta.url).href,
+  './turn.ts': new URL('./no-turn.ts', import.meta.url).href
+}
 
 registerHooks({
-  resolve: (specifier, context, resolveNext) =>
-    resolveNext(specifier === TOKENIZER ? WORD_COUNTER : specifier, context)
+  resolve: (specifier, context, resolveNext) => resolveNext(STAND_INS[specifier] ?? specifier, context)
 })
 const { answerQuery } = await import('../pipeline/answer-query.ts')
 const { loadOpenings } = await import('../pipeline/document-cache.ts')

@@ -2,15 +2,16 @@
 import type { PoolClient } from 'pg'
 import type { Database } from '../database/database.ts'
 import type { FaultSwitches } from '../faults.ts'
+import { OPENING_CHUNKS } from '../pipeline/document-cache.ts'
 import { retrieve } from '../pipeline/retrieve.ts'
 
 /** Rows as JSON, by the text of the statement. */
 export type RetrievalSnapshot = Record<string, string>
 
-/** More than a document's opening has. A check runs hundreds of queries, and all chunks would take four times as long. */
-const CHUNKS_PER_DOCUMENT = 6
-
-/** Runs the real retrieval once and keeps the rows of its statements, of each document those of its first chunks. */
+/**
+ * Runs the real retrieval once and keeps the rows of its statements, of each document those of its opening: a check
+ * runs hundreds of queries, and all chunks would take four times as long.
+ */
 export async function recordRetrieval(
   database: Database,
   query: string,
@@ -22,7 +23,7 @@ export async function recordRetrieval(
       async function query(statement: string, values?: unknown[]) {
         const result = await client.query(statement, values)
         snapshot[statement] = JSON.stringify(
-          result.rows.filter(({ position = 0 }) => position < CHUNKS_PER_DOCUMENT)
+          result.rows.filter(({ position = 0 }) => position < OPENING_CHUNKS)
         )
         return result
       }

@@ -9,7 +9,7 @@ import type { Chunk } from './types.ts'
 const FETCH_MS = 15
 
 /** Chunks that make a document's opening: about 1,200 characters, so about 50 KB for the 42 documents of a query. */
-const OPENING_CHUNKS = 5
+export const OPENING_CHUNKS = 5
 
 const MAX_CACHE_BYTES = 5_000_000
 

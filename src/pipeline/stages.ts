@@ -1,5 +1,4 @@
 import { performance } from 'node:perf_hooks'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Span } from '@opentelemetry/api'
 import type { FaultName, FaultSwitches } from '../faults.ts'
 import { traced } from '../telemetry/traced.ts'
@@ -30,8 +29,6 @@ export function createStageRunner(
   const attributes = callerAttributes(query, caller)
 
   async function run<T>(name: string, faultNames: readonly FaultName[], fn: (span: Span) => T | Promise<T>) {
-    // After a long computation the caller's leaving lies unread: noticed in one turn, told in the next.
-    await nextTurn()
     await takeTurn()
     return traced(name, attributes, async function runStage(span): Promise<T> {
       signal?.throwIfAborted()

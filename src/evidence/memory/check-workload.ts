@@ -81,7 +81,7 @@ interface NamedLook extends Look<Holding> {
   heldBy: HeldBy | null
 }
 
-/** Takes a snapshot and keeps plain data of it: a graph that stayed alive would count as growth. */
+/** Takes a snapshot and keeps plain data of it: its graph, alive, would count as growth. */
 async function look(
   { heap, boundaries, cohortIterations, run }: CohortRun,
   earlier: readonly NamedLook[]
@@ -97,9 +97,7 @@ async function look(
 
   await heap.collectEverything()
   await heap.runFinalizers()
-  const seen = await readSnapshot()
-  await heap.collectEverything()
-  return seen
+  return readSnapshot()
 }
 
 function findSuspects([first]: Look<Holding>[]): string[] {

@@ -7,14 +7,15 @@ import { createWorkloadRun, readBudgetClockMs, type Workload, type WorkloadRun }
 
 /** Enough for V8 to have compiled what the workload runs, and for its lazy initialization. */
 const WARM_UP_ITERATIONS = 64
-const WARM_UP_LIMITS = { budgetMs: 250, growthBytes: 48 * BYTES_PER_MB }
+const WARM_UP_LIMITS = { budgetMs: 150, growthBytes: 48 * BYTES_PER_MB }
 
 const FIRST_COHORTS = 6
 /** So many a cohort as fit in this, within what tells a leak at every tenth iteration and what the looks can bear. */
 const COHORT_MS = 80
 const MIN_COHORT_COUNT = 25
 const MAX_COHORT_COUNT = 200
-const FIRST_LIMITS = { budgetMs: 250, growthBytes: 16 * BYTES_PER_MB }
+/** Garbage counts as growth, and V8's young generation takes up to 16 MB before it collects any. */
+const FIRST_LIMITS = { budgetMs: 250, growthBytes: 24 * BYTES_PER_MB }
 
 /** The second look needs this many times the iterations of the first, to tell a constant from growth. */
 const SECOND_LOOK_FACTOR = 3
@@ -60,14 +61,16 @@ export async function runFirstCohorts(cohorts: CohortRun, iterations: number): P
   for (let cohort = 0; cohort < FIRST_COHORTS; cohort++) await runCohort(cohorts, count, FIRST_LIMITS)
 }
 
-/** One large cohort. */
+/** One large cohort. It and those after it first collect what the look before left: as garbage it would count as growth. */
 export async function runSecondLook(cohorts: CohortRun): Promise<void> {
+  await cohorts.heap.collectEverything()
   await runCohort(cohorts, cohorts.run.done * SECOND_LOOK_FACTOR, SECOND_LOOK_LIMITS)
 }
 
 /** Cohorts that double, until one of the limits is reached. */
 export async function runPlateau(cohorts: CohortRun): Promise<void> {
-  const { run, history } = cohorts
+  const { run, heap, history } = cohorts
+  await heap.collectEverything()
   const endMs = readBudgetClockMs() + PLATEAU_BUDGET_MS
   const firstBytes = history[0] ?? 0
   const lastIteration = run.done + MAX_PLATEAU_ITERATIONS
@@ -88,6 +91,7 @@ export async function runPlateau(cohorts: CohortRun): Promise<void> {
 
 /** One cohort, up to so many iterations in all: for a workload so slow that the other limits left it with few. */
 export async function runUntil(cohorts: CohortRun, iterations: number): Promise<void> {
+  await cohorts.heap.collectEverything()
   const missing = iterations - cohorts.run.done
   if (missing > 0) await runCohort(cohorts, missing, LAST_LIMITS)
 }

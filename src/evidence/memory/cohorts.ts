@@ -13,6 +13,8 @@ export interface HoldingCount {
   storeBytes: number
   /** Its entries, which tell more exactly than the bytes whether it grows; 0 where they are not known. */
   storeEntries: number
+  /** Those of them that a cohort allocated, by cohort. */
+  storeCounts: readonly number[]
 }
 
 export interface Look<H extends HoldingCount = HoldingCount> {
@@ -91,7 +93,12 @@ export function keepsOnlyNewest({ holdings }: Look): boolean {
 }
 
 function isReplaced(holding: HoldingCount, done: number): boolean {
-  return totalBytes(holding) >= MIN_REPLACED_BYTES_PER_ITERATION * done
+  return !isWindowStore(holding) && totalBytes(holding) >= MIN_REPLACED_BYTES_PER_ITERATION * done
+}
+
+/** A full cache's table is replaced as well now and then, by one of the same size. */
+function isWindowStore({ storeEntries, storeCounts }: HoldingCount): boolean {
+  return sum(storeCounts) === storeEntries && isWindow(storeCounts)
 }
 
 function judgeSpread(key: string, first: Look, later: Look): HoldingVerdict {

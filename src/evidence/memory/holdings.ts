@@ -20,6 +20,8 @@ export interface Holding {
   storeBytes: number
   /** Objects and strings that the store points at, be they old or new: its entries, unless they are numbers. */
   storeEntries: number
+  /** Those of them that a cohort allocated, by cohort. */
+  storeCounts: number[]
   /** Objects by constructor. */
   types: Map<string, { count: number; bytes: number }>
 }
@@ -97,6 +99,7 @@ export function findHoldings(
       bytes,
       storeBytes: 0,
       storeEntries: 0,
+      storeCounts: [...counts],
       types: new Map()
     }
     numberByKey.set(key, holdings.length)
@@ -117,7 +120,7 @@ export function findHoldings(
         if (holding && STORE_LABELS.has(graph.edgeLabel(edge))) {
           if (WEAK_COLLECTIONS.has(graph.name(owner))) continue
           holding.storeBytes += graph.selfBytes(target)
-          holding.storeEntries += countEntries(graph, target)
+          addEntries(holding, graph, target, boundaries)
         } else if (holding) addSurvivor(holding, graph, target, boundaries)
         // At once: of a list that old nodes lead to from both ends, one and the same owner has it all in every look.
         spread([target])
@@ -150,12 +153,14 @@ export function findHoldings(
   return new Map([...numberByKey].map(([key, number]) => [key, holdings[number] as Holding]))
 }
 
-function countEntries(graph: HeapGraph, store: number): number {
-  let entries = 0
+function addEntries(holding: Holding, graph: HeapGraph, store: number, boundaries: readonly number[]): void {
   for (let edge = graph.firstEdge(store); edge < graph.firstEdge(store + 1); edge++) {
-    if (PROGRAM_TYPES.has(graph.type(graph.edgeTarget(edge)))) entries += 1
+    const entry = graph.edgeTarget(edge)
+    if (!PROGRAM_TYPES.has(graph.type(entry))) continue
+    holding.storeEntries += 1
+    const cohort = cohortOf(graph.id(entry), boundaries)
+    if (cohort >= 0) holding.storeCounts[cohort] = (holding.storeCounts[cohort] ?? 0) + 1
   }
-  return entries
 }
 
 /** A table or an array's elements are no owner a person knows: what they belong to is. */
@@ -185,6 +190,7 @@ function addBytes(holding: Holding, graph: HeapGraph, node: number, cohort: numb
   holding.types.set(type, { count: total.count + 1, bytes: total.bytes + size })
 }
 
+/** @returns a negative number for what no cohort allocated */
 function cohortOf(id: number, boundaries: readonly number[]): number {
   return boundaries.findIndex((boundary) => id <= boundary) - 1
 }

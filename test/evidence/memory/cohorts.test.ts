@@ -8,11 +8,15 @@ interface Counted {
   counts: number[]
   storeBytes?: number
   storeEntries?: number
+  storeCounts?: number[]
 }
 
 /** A look at one holding after 64 iterations of warm-up and those of the cohorts. */
-function look(cohortIterations: number[], { counts, storeBytes = 0, storeEntries = 0 }: Counted): Look {
-  const holding = { counts, bytes: counts.map((count) => count * 40), storeBytes, storeEntries }
+function look(
+  cohortIterations: number[],
+  { counts, storeBytes = 0, storeEntries = 0, storeCounts = counts.map(() => 0) }: Counted
+): Look {
+  const holding = { counts, bytes: counts.map((count) => count * 40), storeBytes, storeEntries, storeCounts }
   const done = cohortIterations.reduce((total, iterations) => total + iterations, 64)
   return { holdings: new Map([['cache', holding]]), cohortIterations, done }
 }
@@ -68,6 +72,18 @@ const cases: [name: string, first: Counted, second: Counted, verdict: string][] 
     { counts: [0, 0, 0, 0, 0, 0], storeBytes: 4000, storeEntries: 90 },
     { counts: [0, 0, 0, 0, 0, 0, 0], storeBytes: 8000, storeEntries: 92 },
     'innocent'
+  ],
+  [
+    'a table of the newest',
+    { counts: [0, 0, 0, 0, 0, 0], storeBytes: 4000, storeEntries: 38, storeCounts: [0, 0, 8, 10, 10, 10] },
+    { counts: [0, 0, 0, 0, 0, 0, 0], storeBytes: 4000, storeEntries: 38 },
+    'no suspect'
+  ],
+  [
+    'a table that holds old ones besides the newest',
+    { counts: [0, 0, 0, 0, 0, 0], storeBytes: 4000, storeEntries: 90, storeCounts: [0, 0, 8, 10, 10, 10] },
+    { counts: [0, 0, 0, 0, 0, 0, 0], storeBytes: 20_000, storeEntries: 400 },
+    'leak'
   ]
 ]
 
