@@ -3,7 +3,7 @@
  * this before anything that loads fastify or pg: telemetry has to be there first.
  */
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -140,11 +140,11 @@ export async function sendJson<Body = AnswerBody>(
 
 /** A model that tells when it is asked and answers when it is told to: a request held in flight. */
 export async function startHeldModel() {
-  const asked = Promise.withResolvers<void>()
+  const asked = Promise.withResolvers<IncomingHttpHeaders>()
   const released = Promise.withResolvers<void>()
   const server = createServer(async (request, response) => {
     request.resume()
-    asked.resolve()
+    asked.resolve(request.headers)
     await released.promise
     response.setHeader('content-type', 'application/json')
     response.end(

@@ -1,16 +1,17 @@
-import type { Span } from '@opentelemetry/api'
+import { context, propagation, type Span } from '@opentelemetry/api'
 import type { Instrumentation } from '@opentelemetry/instrumentation'
 import {
   PgInstrumentation,
   type PgRequestHookInformation,
   type PgResponseHookInformation
 } from '@opentelemetry/instrumentation-pg'
-import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici'
+import { UndiciInstrumentation, type UndiciRequest } from '@opentelemetry/instrumentation-undici'
 import { ATTR_DB_QUERY_TEXT } from '@opentelemetry/semantic-conventions'
 import { spanRecorder } from '../evidence/span-recorder.ts'
 import { normalizeSql } from '../evidence/sql/normalize.ts'
 import { planCapture } from '../evidence/sql/plan-capture.ts'
 import { ROWS_ATTRIBUTE, statementLog } from '../evidence/sql/statement-log.ts'
+import { findUnrecordedSpan } from './unrecorded.ts'
 
 /** Values that a caller wrote into its SQL are left out: they are as secret as parameters. */
 function noteStatement(span: Span, { query }: PgRequestHookInformation): void {
@@ -34,6 +35,17 @@ class CommentingPgInstrumentation extends PgInstrumentation {
   }
 }
 
+const addHeader = {
+  set: (request: UndiciRequest, name: string, value: string) => request.addHeader(name, value)
+}
+
+/** Whoever is called learns the trace all the same, and that it is not sampled. @returns whether there is no span to make */
+function propagateOnly(request: UndiciRequest): boolean {
+  if (findUnrecordedSpan() === undefined) return false
+  propagation.inject(context.active(), request, addHeader)
+  return true
+}
+
 /** Spans for SQL and for calls to the model. The spans of requests that come in are made in request-spans.ts. */
 export function createInstrumentations(): Instrumentation[] {
   return [
@@ -43,6 +55,6 @@ export function createInstrumentations(): Instrumentation[] {
       requestHook: noteStatement,
       responseHook: setRowCount
     }),
-    new UndiciInstrumentation({ requireParentforSpans: true })
+    new UndiciInstrumentation({ requireParentforSpans: true, ignoreRequestHook: propagateOnly })
   ]
 }

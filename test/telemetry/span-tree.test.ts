@@ -289,6 +289,21 @@ test('the span of a caller who leaves ends, and says so', async () => {
   assert.equal(root?.attributes['http.response.status_code'], 499)
 })
 
+test('the model is told the trace of a request that nobody records, and that it is not sampled', async () => {
+  sampler.rate = 0
+  const held = await startHeldModel()
+  const { url } = await service.listen(
+    {},
+    createModelClient({ baseUrl: held.baseUrl, model: 'gpt-4', timeoutMs: 5000 })
+  )
+  const pending = sendJson(`${url}/query`, 'POST', { query: question })
+  const { traceparent } = await held.asked
+  held.release()
+  const { spanId } = parseTraceResponse((await pending).headers)
+  sampler.rate = 1
+  assert.equal(traceparent, `00-${(await pending).body.trace_id}-${spanId}-00`)
+})
+
 test('an unsampled request is recorded while a window is open, and not exported', async () => {
   sampler.rate = 0
   spanRecorder.open()

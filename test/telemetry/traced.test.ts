@@ -61,6 +61,29 @@ test('what is thrown, or rejected with, is recorded once and thrown on', async (
   }
 })
 
+test('beneath a span that nobody records no other is made', () => {
+  const unsampled = trace.wrapSpanContext({ traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: 0 })
+  const inUnsampled = trace.setSpan(context.active(), unsampled)
+  assert.equal(
+    context.with(inUnsampled, () => traced('inner', {}, (span) => span)),
+    unsampled
+  )
+  assert.throws(
+    () =>
+      context.with(inUnsampled, () =>
+        traced('inner', {}, () => {
+          throw new Error('as it was')
+        })
+      ),
+    /as it was/
+  )
+  assert.deepEqual(takeSpans(), [])
+
+  const sampledElsewhere = trace.wrapSpanContext({ ...unsampled.spanContext(), traceFlags: 1 })
+  context.with(trace.setSpan(context.active(), sampledElsewhere), () => traced('inner', {}, () => {}))
+  assert.equal(takeSpans()[0]?.parentSpanContext?.spanId, '2'.repeat(16))
+})
+
 test('anything can be thrown', () => {
   for (const thrown of ['text', undefined, null, 5]) {
     let caught: unknown = 'nothing'
