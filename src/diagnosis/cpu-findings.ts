@@ -14,7 +14,8 @@ import { describeGrowth, toComplexity } from './growth-text.ts'
 import { percent, suggestFix } from './suggestion.ts'
 import { MIN_BACKGROUND_SHARE, MIN_FAULT_SAMPLES, MIN_REPORTED_CPU_MS, OUTLIER_FACTOR } from './thresholds.ts'
 
-const EVIDENCE_DIR = path.resolve(import.meta.dirname, '../evidence') + path.sep
+/** What records a window, and what hands its parts to the thread that concludes. */
+const WATCHING_DIRS = ['../evidence', '.'].map((dir) => path.resolve(import.meta.dirname, dir) + path.sep)
 
 interface Cost {
   msPerRequest: number
@@ -42,7 +43,7 @@ export function findCpuFindings(
   return hotFunctions.flatMap((hot) => {
     const isOutside = hot.spanName === OUTSIDE_SPANS
     // What a window does to watch is nothing to report of what it watches.
-    if (isOutside && hot.file?.startsWith(EVIDENCE_DIR)) return []
+    if (isOutside && WATCHING_DIRS.some((dir) => hot.file?.startsWith(dir))) return []
     const cost = isOutside ? costOutsideSpans(hot, tree, evidence) : costPerRequest(hot, tree, minCpuMs)
     if (cost.msPerRequest < MIN_REPORTED_CPU_MS || hot.samples < 2) return []
     const shareOfSpan = hot.costMs / (msBySpan.get(hot.spanName) ?? hot.costMs)
