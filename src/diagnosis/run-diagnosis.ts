@@ -3,9 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import type { IndexAdvisor } from '../database/index-advisor.ts'
-import { streamEvidence } from '../evidence/evidence-stream.ts'
+import { isWindowOpen, streamEvidence } from '../evidence/evidence-stream.ts'
 import type { FlameNode } from '../evidence/flame-tree.ts'
-import { spanRecorder } from '../evidence/span-recorder.ts'
 import { sum } from '../evidence/tally.ts'
 import { windowGate } from '../evidence/window-gate.ts'
 import { adviseOnIndexes } from './advised-findings.ts'
@@ -70,7 +69,7 @@ export function createDiagnostician(
   let isRunning = false
 
   async function run(seconds: number): Promise<Diagnosis> {
-    if (isRunning || spanRecorder.isOpen) throw new DiagnosisRunningError()
+    if (isRunning || isWindowOpen()) throw new DiagnosisRunningError()
     isRunning = true
     try {
       const { jsonLength, ...observed } = await observe(seconds, settings)

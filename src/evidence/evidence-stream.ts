@@ -40,6 +40,17 @@ export interface EvidenceStream {
 const READ_EVERY_MS = 500
 
 /**
+ * From its opening until its last part is read, some 100 ms after the last span it takes: a window that opened in
+ * between would lose its profile to the one that ends.
+ */
+let isOpen = false
+
+/** @returns whether there is a window, of which there can be only one */
+export function isWindowOpen(): boolean {
+  return isOpen
+}
+
+/**
  * Opens the window; only one can be open at a time.
  * @param takesPlans whether the database tells the plans of its statements, which costs it some time
  * @throws WindowsShutError, or Error when one is open
@@ -49,7 +60,7 @@ export function streamEvidence(
   { takesPlans = false } = {}
 ): EvidenceStream {
   windowGate.pass()
-  if (spanRecorder.isOpen) throw new Error('a window is open already')
+  if (isOpen) throw new Error('a window is open already')
   let pauseMs = 0
   let coreWaitMs = readCoreWaitMs()
 
@@ -99,6 +110,7 @@ export function streamEvidence(
   pause(openLineCapture)
   pause(openCpuCapture)
   const startMs = Date.now()
+  isOpen = true
   spanRecorder.open()
   if (takesPlans) planCapture.open()
   let reading = Promise.resolve()
@@ -122,6 +134,7 @@ export function streamEvidence(
       await readPart(rest)
     } finally {
       closeCpuCapture()
+      isOpen = false
     }
   }
 

@@ -3,13 +3,15 @@ import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { HttpError } from '../errors.ts'
+import { isWindowOpen } from '../evidence/evidence-stream.ts'
 import { buildHeapFlameTree, type HeapFlameNode } from '../evidence/heap-flame-tree.ts'
 import { exportHeapProfile, readHeapProfile } from '../evidence/heap-profiler.ts'
 import { captureCpuProfile } from '../evidence/profile-capture.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
-import { spanRecorder } from '../evidence/span-recorder.ts'
 import { windowGate } from '../evidence/window-gate.ts'
 import { refuseWithoutProfiler } from './profiler-off.ts'
+
+const BINARY = 'application/octet-stream'
 
 const secondsError = 'must be a number from 1 to 60'
 const spanError = 'must be the name of a span, as traces show it'
@@ -41,7 +43,11 @@ export const pprofRoutes: FastifyPluginAsyncZod<{ sources: SourceTree }> = async
     '/debug/pprof/profile',
     {
       config,
-      schema: { summary: 'CPU profile of the next seconds, gzipped pprof', querystring: querySchema }
+      schema: {
+        summary: 'CPU profile of the next seconds, gzipped pprof',
+        querystring: querySchema,
+        produces: [BINARY]
+      }
     },
     async function profileCpu({ query }, reply) {
       refuseWithoutProfiler()
@@ -58,7 +64,7 @@ export const pprofRoutes: FastifyPluginAsyncZod<{ sources: SourceTree }> = async
 
   app.get(
     '/debug/pprof/heap',
-    { config, schema: { summary: 'Live bytes by allocation site, gzipped pprof' } },
+    { config, schema: { summary: 'Live bytes by allocation site, gzipped pprof', produces: [BINARY] } },
     async function profileHeap(_request, reply) {
       refuseWithoutProfiler()
       return sendProfile(reply, 'heap', exportHeapProfile())
@@ -82,7 +88,7 @@ export const pprofRoutes: FastifyPluginAsyncZod<{ sources: SourceTree }> = async
 }
 
 function refuseWhileCapturing(): void {
-  if (!spanRecorder.isOpen) return
+  if (!isWindowOpen()) return
   throw new HttpError(409, 'CAPTURE_RUNNING', 'Another capture is running: wait until it has ended.')
 }
 
@@ -94,7 +100,7 @@ function unknownSpan(name: string, seen: Set<string>): HttpError {
 /** Like Go: the body is gzip, and says so by its content, not by a Content-Encoding that clients would undo. */
 function sendProfile(reply: FastifyReply, fileName: string, profile: Uint8Array) {
   return reply
-    .type('application/octet-stream')
+    .type(BINARY)
     .header('content-disposition', `attachment; filename="${fileName}"`)
     .send(Buffer.from(profile))
 }
