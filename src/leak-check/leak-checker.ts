@@ -1,10 +1,12 @@
 /** The leak check of the service's own pipeline, one at a time. */
 import { resolve } from 'node:path'
+import { SpanKind } from '@opentelemetry/api'
 import exampleData from '../../example_data.json' with { type: 'json' }
 import type { Database } from '../database/database.ts'
 import { checkForLeaks } from '../evidence/memory/leak-check.ts'
 import type { LeakReport } from '../evidence/memory/leak-report.ts'
 import type { FaultRegistry, FaultSwitches } from '../faults.ts'
+import { traced } from '../telemetry/traced.ts'
 import type { QueryWorkloadInput } from './query-workload.ts'
 import { recordRetrieval } from './retrieval-snapshot.ts'
 
@@ -49,19 +51,24 @@ export function createLeakChecker(deps: { database: Database; faults: FaultRegis
       const faults = fixAllButCache(deps.faults.snapshot())
       const snapshot = await recordRetrieval(deps.database, QUERY, faults)
       const input: QueryWorkloadInput = { query: QUERY, snapshot, faults }
-      const report = await checkForLeaks({
-        iterations,
-        workloadUrl: WORKLOAD_URL,
-        input,
-        rootDir: ROOT,
-        judged: JUDGED,
-        signal: closing.signal
-      })
+      // CLIENT: it waits for another process, which explains the wait to a diagnosis.
+      const report = await traced('memory.leak_check', {}, () => check(iterations, input), SpanKind.CLIENT)
       if (report.verdict !== 'inconclusive') last = { report, atMs: Date.now() }
       return report
     } finally {
       isRunning = false
     }
+  }
+
+  function check(iterations: number, input: QueryWorkloadInput): Promise<LeakReport> {
+    return checkForLeaks({
+      iterations,
+      workloadUrl: WORKLOAD_URL,
+      input,
+      rootDir: ROOT,
+      judged: JUDGED,
+      signal: closing.signal
+    })
   }
 
   return {
