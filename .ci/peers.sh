@@ -12,6 +12,7 @@ BUILD_TIMEOUT=25m
 COMPOSE_MODULE=github.com/docker/compose/v2@v2.40.3
 KUSTOMIZE_MODULE=sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
 KUBERNETES_VALIDATE=kubernetes-validate==1.37.0
+SCHEMATHESIS_PACKAGE=schemathesis==4.32.5
 COLLECTOR_BUILDER_MODULE=go.opentelemetry.io/collector/cmd/builder@v0.161.0
 
 peer_pids=()
@@ -178,6 +179,16 @@ function find_deploy_tools() {
     { python3 -m venv "$DEPLOY_TOOLS/venv" &&
       "$DEPLOY_TOOLS/venv/bin/pip" install -q "$KUBERNETES_VALIDATE" &&
       ln -sf venv/bin/kubernetes-validate "$DEPLOY_TOOLS/kubernetes-validate"; }
+}
+
+# find_schemathesis: SCHEMATHESIS is its command.
+function find_schemathesis() {
+  local venv="$PEER_CACHE/${SCHEMATHESIS_PACKAGE//==/-}"
+  find_python || return 1
+  missing="$SCHEMATHESIS_PACKAGE could not be installed from PyPI"
+  export SCHEMATHESIS="$venv/bin/schemathesis"
+  [ -x "$SCHEMATHESIS" ] ||
+    { python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check "$SCHEMATHESIS_PACKAGE"; }
 }
 
 # find_collector: OTELCOL is a collector with the components that the gateway names; and a Jaeger to send to.

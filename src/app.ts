@@ -98,7 +98,7 @@ export async function buildApp(config: Config, deps: AppDeps) {
     drain.refuseLate(request, reply)
     guard(request, reply)
   })
-  await registerDocs(app, config.version)
+  await registerDocs(app, config)
 
   await app.register(healthRoutes, { config, ...deps })
   await app.register(queryRoutes, { config, admission, feedback, costs, metrics, ...deps })

@@ -1,7 +1,8 @@
-import swagger from '@fastify/swagger'
+import swagger, { type SwaggerTransformObject } from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
+import type { Config } from '../config.ts'
 
 /** swagger-ui adds one style when it loads (@fastify/swagger-ui 6.1.3); another version of it needs another hash. */
 const SWAGGER_UI_STYLE = "'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='"
@@ -18,15 +19,54 @@ const CONTENT_SECURITY_POLICY = [
 
 const ADMIN_TOKEN_SCHEME = 'adminToken'
 
-/** Guarded routes say so in the document. */
-const describeRoute: typeof jsonSchemaTransform = (input) => {
-  const described = jsonSchemaTransform(input)
-  if (!input.route.config?.guarded) return described
-  return { ...described, schema: { ...described.schema, security: [{ [ADMIN_TOKEN_SCHEME]: [] }] } }
+const ERROR_SCHEMA = {
+  type: 'object',
+  required: ['statusCode', 'code', 'error', 'message'],
+  properties: {
+    statusCode: { type: 'integer' },
+    code: { type: 'string', description: 'Stays the same from version to version' },
+    error: { type: 'string' },
+    message: { type: 'string', description: 'Says what to change where the request was wrong' }
+  }
+}
+
+/** What every route answers with when it can't do as asked, whatever it answers with else. */
+const ERROR_RESPONSE = { description: 'An error', content: { 'application/json': { schema: ERROR_SCHEMA } } }
+
+/** Of a route whose answer is no JSON. */
+const OTHER_CONTENT = { 200: { description: 'As its media type says' } }
+
+/** Guarded routes say so in the document, and whether they are open here. */
+function createRouteDescriber(guardedRoutesOpen: boolean): typeof jsonSchemaTransform {
+  const security = [{ [ADMIN_TOKEN_SCHEME]: [] }, ...(guardedRoutesOpen ? [{}] : [])]
+  return function describeRoute(input) {
+    const { schema, url } = jsonSchemaTransform(input)
+    const response = {
+      ...((schema.response as object | undefined) ?? OTHER_CONTENT),
+      '4xx': ERROR_RESPONSE,
+      '5xx': ERROR_RESPONSE
+    }
+    return { url, schema: { ...schema, response, ...(input.route.config?.guarded && { security }) } }
+  }
+}
+
+/** A body that may be null may be left out: @fastify/swagger 9 calls every body required. */
+const letBodiesBeOptional: SwaggerTransformObject = (described) => {
+  if (!('openapiObject' in described)) return described.swaggerObject
+  for (const operations of Object.values(described.openapiObject.paths ?? {})) {
+    const body = operations?.post?.requestBody
+    if (body === undefined || '$ref' in body) continue
+    const schema = body.content['application/json']?.schema as { anyOf?: { type?: string }[] } | undefined
+    body.required = !schema?.anyOf?.some(({ type }) => type === 'null')
+  }
+  return described.openapiObject
 }
 
 /** Makes the OpenAPI document of all routes that are registered afterwards, and the page that shows it. */
-export async function registerDocs(app: FastifyInstance, version: string): Promise<void> {
+export async function registerDocs(
+  app: FastifyInstance,
+  { version, guardedRoutesOpen }: Pick<Config, 'version' | 'guardedRoutesOpen'>
+): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -45,7 +85,8 @@ export async function registerDocs(app: FastifyInstance, version: string): Promi
         }
       }
     },
-    transform: describeRoute
+    transform: createRouteDescriber(guardedRoutesOpen),
+    transformObject: letBodiesBeOptional
   })
   await app.register(swaggerUi, {
     routePrefix: '/docs',

@@ -26,9 +26,9 @@ const querySchema = z
   .string({ error: ({ input }) => (input === undefined ? 'is missing' : 'must be a string') })
   .min(1, { error: 'must not be empty', abort: true })
   .max(MAX_QUERY_CHARACTERS, `must have at most ${MAX_QUERY_CHARACTERS} characters`)
-  .refine((text) => text.trim() !== '', 'must not be blank')
+  .regex(/\S/, 'must not be blank')
   // PostgreSQL's text cannot hold it.
-  .refine((text) => !text.includes('\0'), 'must not contain the character U+0000')
+  .regex(/^[^\0]*$/, 'must not contain the character U+0000')
 
 const bodySchema = z.object(
   {
