@@ -14,7 +14,12 @@ const statusSchema = z.enum(['ok', 'error'], { error: 'must be ok or error' })
 const durationError = 'must be a number of milliseconds, 0 or more'
 
 const filterSchema = z.object({
-  min_duration_ms: z.coerce.number(durationError).min(0, durationError).optional(),
+  // Coerced, nothing at all would be 0.
+  min_duration_ms: z
+    .string()
+    .regex(/^\d+(\.\d+)?$/, durationError)
+    .transform(Number)
+    .optional(),
   user_id: z.string().optional(),
   tenant_id: z.string().optional(),
   status: statusSchema.optional(),

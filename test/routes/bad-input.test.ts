@@ -218,6 +218,14 @@ const badRequests: BadRequest[] = [
     says: /^querystring\.min_duration_ms must be/
   },
   {
+    name: 'a duration of no digits',
+    path: '/traces?min_duration_ms=',
+    method: 'GET',
+    status: 400,
+    code: 'FST_ERR_VALIDATION',
+    says: /^querystring\.min_duration_ms must be/
+  },
+  {
     name: 'an unknown status',
     path: '/traces?status=fine',
     method: 'GET',
