@@ -83,14 +83,20 @@ interface NamedLook extends Look<Holding> {
 
 /** Takes a snapshot and keeps plain data of it: its graph, alive, would count as growth. */
 async function look(
-  { heap, boundaries, cohortIterations, run }: CohortRun,
+  { heap, boundaries, cohortIterations, run, history }: CohortRun,
   earlier: readonly NamedLook[]
 ): Promise<NamedLook> {
   async function readSnapshot(): Promise<NamedLook> {
     const graph = await heap.takeSnapshot()
     const retainers = indexRetainers(graph)
     const holdings = findHoldings(graph, retainers, boundaries)
-    const seen = { holdings, cohortIterations: [...cohortIterations], done: run.done, heldBy: null }
+    const seen = {
+      holdings,
+      cohortIterations: [...cohortIterations],
+      done: run.done,
+      usedBytes: [...history],
+      heldBy: null
+    }
     const worst = findGuilty([...earlier, seen])[0]
     return worst ? { ...seen, heldBy: nameHolder(graph, retainers, worst) } : seen
   }

@@ -24,6 +24,8 @@ export interface Look<H extends HoldingCount = HoldingCount> {
   cohortIterations: readonly number[]
   /** Iterations since the process began. */
   done: number
+  /** Bytes in use, garbage left out, before the first cohort and after each. */
+  usedBytes: readonly number[]
 }
 
 /** `open`: too few iterations to tell. */
@@ -34,6 +36,8 @@ const MIN_COHORT_SHARE = 0.5
 /** A leak that comes by chance may leave some cohorts out, but not just the oldest, where the others have so many. */
 const MIN_EMPTY_COHORTS = 2
 const MIN_WINDOW_COUNT = 8
+/** What is thrown out for the newest makes room for them; what only began late does not. */
+const MAX_WINDOW_GROWTH = 0.5
 /** Fewer than this share of the old survivors still there: they are being thrown out. */
 const MIN_OLD_ALIVE = 0.5
 /** Fewer newcomers an iteration than this share of the first rate: it is filling up. */
@@ -52,8 +56,9 @@ export const ENOUGH_FACTOR = 4
 const MIN_REPLACED_BYTES_PER_ITERATION = 4
 
 /** @returns whether a holding looks guilty at the first look: to be looked at again */
-export function isSuspect(holding: HoldingCount, { done }: Look): boolean {
-  return !isWindow(holding.counts) && (isSpread(holding) || isReplaced(holding, done))
+export function isSuspect(holding: HoldingCount, look: Look): boolean {
+  if (isFullWindow(holding, look)) return false
+  return isSpread(holding) || totalBytes(holding) >= MIN_REPLACED_BYTES_PER_ITERATION * look.done
 }
 
 /** Judges a suspect of the first look by all looks. */
@@ -88,17 +93,23 @@ function isWindow(counts: readonly number[]): boolean {
 }
 
 /** @returns whether something keeps what the newest iterations made, and nothing of the others */
-export function keepsOnlyNewest({ holdings }: Look): boolean {
-  return [...holdings.values()].some(({ counts }) => isWindow(counts))
+export function keepsOnlyNewest(look: Look): boolean {
+  return [...look.holdings.values()].some((holding) => isFullWindow(holding, look))
 }
 
-function isReplaced(holding: HoldingCount, done: number): boolean {
-  return !isWindowStore(holding) && totalBytes(holding) >= MIN_REPLACED_BYTES_PER_ITERATION * done
+/** Keeps only the newest, in itself or in its store, and took no more memory for them. */
+function isFullWindow(holding: HoldingCount, { usedBytes }: Look): boolean {
+  const counts = findWindow(holding)
+  if (counts === undefined) return false
+  const firstKept = counts.findIndex((count) => count > 0)
+  const growthBytes = (usedBytes.at(-1) ?? 0) - (usedBytes[firstKept] ?? 0)
+  return growthBytes <= totalBytes(holding) * MAX_WINDOW_GROWTH
 }
 
 /** A full cache's table is replaced as well now and then, by one of the same size. */
-function isWindowStore({ storeEntries, storeCounts }: HoldingCount): boolean {
-  return sum(storeCounts) === storeEntries && isWindow(storeCounts)
+function findWindow({ counts, storeEntries, storeCounts }: HoldingCount): readonly number[] | undefined {
+  if (isWindow(counts)) return counts
+  return sum(storeCounts) === storeEntries && isWindow(storeCounts) ? storeCounts : undefined
 }
 
 function judgeSpread(key: string, first: Look, later: Look): HoldingVerdict {

@@ -9,16 +9,19 @@ interface Counted {
   storeBytes?: number
   storeEntries?: number
   storeCounts?: number[]
+  /** At the last boundary; 0 at those before. */
+  grownBytes?: number
 }
 
 /** A look at one holding after 64 iterations of warm-up and those of the cohorts. */
 function look(
   cohortIterations: number[],
-  { counts, storeBytes = 0, storeEntries = 0, storeCounts = counts.map(() => 0) }: Counted
+  { counts, storeBytes = 0, storeEntries = 0, storeCounts = counts.map(() => 0), grownBytes = 0 }: Counted
 ): Look {
   const holding = { counts, bytes: counts.map((count) => count * 40), storeBytes, storeEntries, storeCounts }
   const done = cohortIterations.reduce((total, iterations) => total + iterations, 64)
-  return { holdings: new Map([['cache', holding]]), cohortIterations, done }
+  const usedBytes = [...counts.map(() => 0), grownBytes]
+  return { holdings: new Map([['cache', holding]]), cohortIterations, done, usedBytes }
 }
 
 function judgeTwo(first: Counted, second: Counted): string {
@@ -52,6 +55,18 @@ const cases: [name: string, first: Counted, second: Counted, verdict: string][] 
     { counts: [0, 0, 8, 10, 10, 10] },
     { counts: [0, 0, 0, 0, 0, 0, 38] },
     'no suspect'
+  ],
+  [
+    'a leak that came late',
+    { counts: [0, 0, 8, 10, 10, 10], grownBytes: 38 * 40 },
+    { counts: [0, 0, 8, 10, 10, 10, 600] },
+    'leak'
+  ],
+  [
+    'a leak that came later',
+    { counts: [0, 0, 0, 0, 10, 10], grownBytes: 20 * 40 },
+    { counts: [0, 0, 0, 0, 10, 10, 600] },
+    'leak'
   ],
   [
     'a leak that came late, but rarely',
