@@ -105,6 +105,11 @@ function find_python() {
   python3 -c 'import ensurepip' 2>/dev/null || install_debian_package python3-venv
 }
 
+# install_python_package PACKAGE VENV: from PyPI, into a virtual environment of its own.
+function install_python_package() {
+  python3 -m venv "$2" && "$2/bin/pip" install -q --disable-pip-version-check "$1"
+}
+
 # start_datadog_test_agent: on loopback; DD_TEST_AGENT_URL is its address.
 function start_datadog_test_agent() {
   local port
@@ -176,8 +181,7 @@ function find_deploy_tools() {
     GOBIN="$DEPLOY_TOOLS" timeout "$BUILD_TIMEOUT" go install "$KUSTOMIZE_MODULE" || return 1
   missing="$KUBERNETES_VALIDATE could not be installed from PyPI"
   [ -x "$DEPLOY_TOOLS/kubernetes-validate" ] ||
-    { python3 -m venv "$DEPLOY_TOOLS/venv" &&
-      "$DEPLOY_TOOLS/venv/bin/pip" install -q "$KUBERNETES_VALIDATE" &&
+    { install_python_package "$KUBERNETES_VALIDATE" "$DEPLOY_TOOLS/venv" &&
       ln -sf venv/bin/kubernetes-validate "$DEPLOY_TOOLS/kubernetes-validate"; }
 }
 
@@ -187,8 +191,7 @@ function find_schemathesis() {
   find_python || return 1
   missing="$SCHEMATHESIS_PACKAGE could not be installed from PyPI"
   export SCHEMATHESIS="$venv/bin/schemathesis"
-  [ -x "$SCHEMATHESIS" ] ||
-    { python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check "$SCHEMATHESIS_PACKAGE"; }
+  [ -x "$SCHEMATHESIS" ] || install_python_package "$SCHEMATHESIS_PACKAGE" "$venv"
 }
 
 # find_collector: OTELCOL is a collector with the components that the gateway names; and a Jaeger to send to.

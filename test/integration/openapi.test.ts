@@ -45,7 +45,7 @@ test('what the document promises is kept, whatever is sent', async (t) => {
     `${url}/openapi.json`,
     '--checks=all',
     '--max-examples=40',
-    // The same requests every time: other ones are for a soak, where nobody waits for them to pass.
+    // So that a failure can be repeated; what is sent depends on the answers as well.
     '--seed=1',
     '--continue-on-failure',
     `--exclude-path-regex=${SLOW_ROUTES}`

@@ -91,9 +91,10 @@ export async function runPlateau(cohorts: CohortRun): Promise<void> {
 
 /** One cohort, up to so many iterations in all: for a workload so slow that the other limits left it with few. */
 export async function runUntil(cohorts: CohortRun, iterations: number): Promise<void> {
-  await cohorts.heap.collectEverything()
   const missing = iterations - cohorts.run.done
-  if (missing > 0) await runCohort(cohorts, missing, LAST_LIMITS)
+  if (missing <= 0) return
+  await cohorts.heap.collectEverything()
+  await runCohort(cohorts, missing, LAST_LIMITS)
 }
 
 async function runCohort(
