@@ -30,8 +30,9 @@ export function createStageRunner(
 
   async function run<T>(name: string, faultNames: readonly FaultName[], fn: (span: Span) => T | Promise<T>) {
     await takeTurn()
+    // Before the span: one that ends as it begins would tell of a stage that nobody ran.
+    signal?.throwIfAborted()
     return traced(name, attributes, async function runStage(span): Promise<T> {
-      signal?.throwIfAborted()
       recordFaults(span, faults, faultNames)
       const startMs = performance.now()
       const result = await fn(span)

@@ -212,6 +212,7 @@ test('no stage starts once the caller is gone, and the model is told', async () 
     answerQuery(query, caller, makeDeps('none', { signal: AbortSignal.abort(gone) })),
     gone
   )
+  assert.deepEqual(takeSpans(), [])
   const leaving = new AbortController()
   const model: ModelClient = {
     model: 'gpt-4',

@@ -14,8 +14,8 @@ interface KeptSpan {
   events: { attributes: Record<string, unknown> }[]
 }
 
-/** Asks a question and leaves when `leaveWhen` resolves. @returns the spans of its trace */
-async function askAndLeave(url: string, leaveWhen: () => Promise<unknown>): Promise<KeptSpan[]> {
+/** Asks a question and leaves when `leaveWhen` resolves. @returns where its trace is */
+async function askAndLeave(url: string, leaveWhen: () => Promise<unknown>): Promise<string> {
   const traceId = crypto.randomUUID().replaceAll('-', '')
   const caller = new AbortController()
   const pending = fetch(`${url}/query`, {
@@ -27,14 +27,15 @@ async function askAndLeave(url: string, leaveWhen: () => Promise<unknown>): Prom
   await leaveWhen()
   caller.abort()
   await assert.rejects(pending, { name: 'AbortError' })
-  return untilKept(`${url}/traces/${traceId}`)
+  return `${url}/traces/${traceId}`
 }
 
-async function untilKept(traceUrl: string): Promise<KeptSpan[]> {
+/** The spans of a trace, once those of `names` are among them: a stage can end after its request. */
+async function untilKept(traceUrl: string, names: string[]): Promise<KeptSpan[]> {
   while (true) {
     const response = await fetch(traceUrl)
     const { spans = [] } = (await response.json()) as { spans?: KeptSpan[] }
-    if (spans.some(({ name }) => name === 'POST /query')) return spans
+    if (names.every((name) => spans.some((span) => span.name === name))) return spans
   }
 }
 
@@ -51,8 +52,9 @@ async function untilBusy(url: string): Promise<void> {
 test('a call of the model is broken off', async () => {
   const model = await startHeldModel()
   const { url } = await startServer({ OPENAI_BASE_URL: model.baseUrl })
-  const spans = await askAndLeave(url, () => model.asked)
-  for (const name of ['openai.generate', 'POST /query']) {
+  const endedByIt = ['openai.generate', 'POST /query']
+  const spans = await untilKept(await askAndLeave(url, () => model.asked), endedByIt)
+  for (const name of endedByIt) {
     const span = spans.find((each) => each.name === name)
     assert.equal(span?.status, 'error', name)
     const reasons = span.events.map(({ attributes }) => attributes['exception.message'])
@@ -62,9 +64,11 @@ test('a call of the model is broken off', async () => {
 
 test('between two computations the second is not begun, and the next caller gets an answer', async () => {
   const { url } = await startServer({ FAULTS: 'all' })
-  const names = (await askAndLeave(url, () => untilBusy(url))).map(({ name }) => name)
-  assert(names.includes('rag.retrieve'), String(names))
-  assert(!names.includes('openai.generate'), String(names))
+  const traceUrl = await askAndLeave(url, () => untilBusy(url))
   const { status } = await sendJson(`${url}/query`, 'POST', { query: 'Who approves access?' })
   assert.equal(status, 200)
+  // After that answer nothing of the request before it can still be on its way.
+  const names = (await untilKept(traceUrl, ['POST /query'])).map(({ name }) => name)
+  assert(names.includes('rag.retrieve'), String(names))
+  assert(!names.includes('openai.generate'), String(names))
 })
