@@ -48,11 +48,8 @@ export function createLeakChecker(deps: { database: Database; faults: FaultRegis
     if (isRunning) throw new LeakCheckRunningError()
     isRunning = true
     try {
-      const faults = fixAllButCache(deps.faults.snapshot())
-      const snapshot = await recordRetrieval(deps.database, QUERY, faults)
-      const input: QueryWorkloadInput = { query: QUERY, snapshot, faults }
       // CLIENT: it waits for another process, which explains the wait to a diagnosis.
-      const report = await traced('memory.leak_check', {}, () => check(iterations, input), SpanKind.CLIENT)
+      const report = await traced('memory.leak_check', {}, () => check(iterations), SpanKind.CLIENT)
       if (report.verdict !== 'inconclusive') last = { report, atMs: Date.now() }
       return report
     } finally {
@@ -60,11 +57,16 @@ export function createLeakChecker(deps: { database: Database; faults: FaultRegis
     }
   }
 
-  function check(iterations: number, input: QueryWorkloadInput): Promise<LeakReport> {
+  async function recordInput(): Promise<QueryWorkloadInput> {
+    const faults = fixAllButCache(deps.faults.snapshot())
+    return { query: QUERY, snapshot: await recordRetrieval(deps.database, QUERY, faults), faults }
+  }
+
+  function check(iterations: number): Promise<LeakReport> {
     return checkForLeaks({
       iterations,
       workloadUrl: WORKLOAD_URL,
-      input,
+      getInput: recordInput,
       rootDir: ROOT,
       judged: JUDGED,
       signal: closing.signal

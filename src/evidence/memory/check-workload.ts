@@ -21,7 +21,7 @@ import {
 } from './cohorts.ts'
 import { type HeldBy, nameHolder } from './held-by.ts'
 import { findHoldings, type Holding } from './holdings.ts'
-import { type LeakFindings, NOTHING_NAMED } from './leak-report.ts'
+import { type LeakFindings, NOTHING_NAMED } from './leak-findings.ts'
 import { toMb } from './megabytes.ts'
 import { indexRetainers } from './retainer-index.ts'
 import type { Workload } from './workload-run.ts'

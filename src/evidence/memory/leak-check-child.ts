@@ -5,7 +5,7 @@
 import process from 'node:process'
 import { watchParent } from '../../watch-parent.ts'
 import { checkWorkload } from './check-workload.ts'
-import type { LeakFindings } from './leak-report.ts'
+import type { LeakFindings } from './leak-findings.ts'
 import type { Workload } from './workload-run.ts'
 
 export interface LeakCheckJob {
@@ -26,12 +26,11 @@ export type LeakCheckMessage =
 // Ctrl-C reaches every process of the terminal; this one ends with its parent.
 process.on('SIGINT', () => {})
 process.once('disconnect', () => process.exit())
-const isWatched = watchParent(Number(process.argv[2]))
+// Not waited for: the thread that watches needs nothing of this one, which a workload may never let go of.
+void watchParent(Number(process.argv[2]))
 process.once('message', (job: LeakCheckJob) => void runJob(job))
 
 async function runJob(job: LeakCheckJob): Promise<void> {
-  // A workload may never let go of this thread.
-  await isWatched
   send(await concludeJob(job), () => process.exit())
 }
 

@@ -30,14 +30,3 @@ export const leakReportSchema = z.object({
 })
 
 export type LeakReport = z.infer<typeof leakReportSchema>
-/** What the child concludes; the rest only the parent knows. */
-export type LeakFindings = Omit<LeakReport, 'iterations' | 'judged' | 'cost'> & { cpu_ms: number }
-
-/** What a verdict other than `leak` says of where and how much. */
-export const NOTHING_NAMED = {
-  growth_bytes_per_iteration: 0,
-  retained_by: null,
-  allocated_at: null,
-  growing_types: [],
-  proof: null
-} satisfies Partial<LeakFindings>
