@@ -25,7 +25,7 @@ export function restoreLostFrames(hotFunctions: readonly HotFunction[], sources:
   }
   return hotFunctions
     .filter((hot) => !absorbed.has(hot))
-    .map((hot) => findUnseenCallee(hot, sources) ?? hot)
+    .map((hot) => findUnseenCallee(hot, sources) ?? placeInLoop(hot, sources))
     .sort((a, b) => b.costMs - a.costMs)
 }
 
@@ -84,6 +84,16 @@ function moveTo(callee: OwnFunction, hot: HotFunction, sources: SourceTree): Hot
     isDeduced: true,
     chain: [...hot.chain, { functionName, file: callee.file, line }]
   }
+}
+
+/** A function that was sampled, but on no line, because V8 lost its frame nearly every time: in its loop, where it has one. */
+function placeInLoop(hot: HotFunction, sources: SourceTree): HotFunction {
+  const begin = hot.chain.at(-1)
+  if (hot.file === null || begin === undefined || hot.lines.size > 0) return hot
+  const fn = sources.functionFrom(hot.file, begin.line, hot.functionName)
+  const [loop, ...others] = fn ? sources.innermostLoopsOf(fn) : []
+  if (loop === undefined || others.length > 0) return hot
+  return { ...hot, chain: [...hot.chain.slice(0, -1), { ...begin, line: loop.startLine }] }
 }
 
 /** Its cost is its own, and nearly all of it on one line. */

@@ -145,3 +145,16 @@ test('where an await has cut the stack, the function that was passed with the na
   const cut = { ...hotOn(stage, 'inSpan', 12, 900), spanName: 'price' }
   assert.deepEqual(restore(cut), [['runWrapped', 'stage.ts', [23], 900]])
 })
+
+test('a function that was seen on no line stands in its only loop, not where it begins', () => {
+  const unseen = (fn: HotFunction) => ({ ...fn, lines: new Map<number, number>(), resolvedShare: 0 })
+  const [hot] = restoreLostFrames(
+    [hotOn(stage, 'runStage', 3, 900), unseen(hotOn(helper, 'findAll', 1, 20, [3]))],
+    sources
+  )
+  assert.deepEqual([hot?.functionName, hot?.costMs, hot?.chain.at(-1)?.line], ['findAll', 920, 4])
+  // No share of its time is said to be on that line.
+  assert.deepEqual([hot?.lines.size, hot?.resolvedShare], [0, 0])
+  const withoutLoop = unseen(hotOn(helper, 'isWanted', 14, 300))
+  assert.deepEqual(restoreLostFrames([withoutLoop], sources), [withoutLoop])
+})
