@@ -7,6 +7,7 @@ import { isWindowOpen, streamEvidence } from '../evidence/evidence-stream.ts'
 import type { FlameNode } from '../evidence/flame-tree.ts'
 import { sum } from '../evidence/tally.ts'
 import { windowGate } from '../evidence/window-gate.ts'
+import { untilAborted } from '../until-aborted.ts'
 import { adviseOnIndexes } from './advised-findings.ts'
 import { isHealthy, rankFindings } from './diagnose.ts'
 import type { Answer, DiagnosisSettings } from './diagnosis-worker.ts'
@@ -21,9 +22,10 @@ export interface Diagnostician {
   readonly isRunning: boolean
   /**
    * @param seconds ceiling of the window
-   * @throws DiagnosisRunningError, NoRequestsError, WindowsShutError
+   * @param signal aborts when nobody wants it any more: others may have the window then
+   * @throws DiagnosisRunningError, NoRequestsError, WindowsShutError, and the signal's reason
    */
-  run(seconds: number): Promise<Diagnosis>
+  run(seconds: number, signal?: AbortSignal): Promise<Diagnosis>
   /** One of the last diagnoses, with its flame graph. */
   find(id: string): DiagnosisRecord | undefined
   /** The last diagnoses, the newest first. */
@@ -68,11 +70,11 @@ export function createDiagnostician(
   const kept = new Map<string, { record: DiagnosisRecord; jsonLength: number }>()
   let isRunning = false
 
-  async function run(seconds: number): Promise<Diagnosis> {
+  async function run(seconds: number, signal?: AbortSignal): Promise<Diagnosis> {
     if (isRunning || isWindowOpen()) throw new DiagnosisRunningError()
     isRunning = true
     try {
-      const { jsonLength, ...observed } = await observe(seconds, settings)
+      const { jsonLength, ...observed } = await observe(seconds, settings, signal)
       const findings = indexAdvisor
         ? await adviseOnIndexes(observed.findings, indexAdvisor)
         : observed.findings
@@ -112,7 +114,8 @@ function withFindings(record: DiagnosisRecord, unranked: Finding[]): DiagnosisRe
 /** Ends with both the window and the thread that concludes from it ended. */
 async function observe(
   seconds: number,
-  settings: DiagnosisSettings
+  settings: DiagnosisSettings,
+  signal: AbortSignal | undefined
 ): Promise<DiagnosisRecord & { jsonLength: number }> {
   const worker = startWorker(settings)
   const concluded = nextAnswer(worker, 'concluded')
@@ -120,9 +123,8 @@ async function observe(
     const stream = streamEvidence((part) => worker.postMessage(part), { takesPlans: true })
     const timeUp = delay(seconds * 1000, undefined, { ref: false })
     // `concluded` comes before the window's end only where the thread fails.
-    await Promise.race([nextAnswer(worker, 'suffices'), concluded, timeUp, windowGate.untilShut()]).finally(
-      stream.close
-    )
+    const over = Promise.race([nextAnswer(worker, 'suffices'), concluded, timeUp, windowGate.untilShut()])
+    await untilAborted(over, signal).finally(stream.close)
     const { diagnosis, flame, jsonLength } = await concluded
     if (diagnosis.window.requests === 0) throw new NoRequestsError(seconds)
     return { id: randomUUID(), ...diagnosis, flame, jsonLength }

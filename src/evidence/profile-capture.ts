@@ -14,8 +14,8 @@ const WORKER_HEAP_MB = 512
 
 /**
  * @param spanName keeps only the samples of spans of this name
- * @param untilOver resolves when the profile may end
- * @throws WindowsShutError, or Error when another window is open
+ * @param untilOver resolves when the profile may end, rejects when nobody wants it any more
+ * @throws WindowsShutError, Error when another window is open, and what `untilOver` rejects with
  */
 export async function captureCpuProfile(
   spanName: string | undefined,

@@ -17,9 +17,22 @@ export function createDeadline(reply: FastifyReply, timeoutMs: number): AbortSig
   reply.raw.prependOnceListener('close', function abortUnfinished() {
     clearTimeout(timer)
     if (reply.raw.writableFinished) return
-    const error = new HttpError(CALLER_GONE, 'CLIENT_CLOSED_REQUEST', 'The caller closed the connection.')
+    const error = callerGone()
     if (span) recordError(span, error)
     controller.abort(error)
   })
   return controller.signal
+}
+
+/** Aborted when the caller leaves before it has its answer. */
+export function createLeavingSignal({ raw }: FastifyReply): AbortSignal {
+  const controller = new AbortController()
+  raw.once('close', function abortUnfinished() {
+    if (!raw.writableFinished) controller.abort(callerGone())
+  })
+  return controller.signal
+}
+
+function callerGone(): HttpError {
+  return new HttpError(CALLER_GONE, 'CLIENT_CLOSED_REQUEST', 'The caller closed the connection.')
 }

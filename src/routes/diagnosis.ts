@@ -4,6 +4,7 @@ import { compareDiagnoses, comparisonSchema } from '../diagnosis/compare.ts'
 import { diagnosisSchema } from '../diagnosis/finding.ts'
 import type { DiagnosisRecord, Diagnostician } from '../diagnosis/run-diagnosis.ts'
 import { HttpError } from '../errors.ts'
+import { createLeavingSignal } from './deadline.ts'
 import { refuseWithoutProfiler } from './profiler-off.ts'
 
 const secondsError = 'must be a number from 1 to 60'
@@ -35,7 +36,7 @@ export const diagnosisRoutes: FastifyPluginAsyncZod<{ diagnostician: Diagnostici
         response: { 200: diagnosisSchema }
       }
     },
-    async function diagnoseTraffic(request) {
+    async function diagnoseTraffic(request, reply) {
       if (diagnostician === undefined) {
         throw new HttpError(
           409,
@@ -44,7 +45,7 @@ export const diagnosisRoutes: FastifyPluginAsyncZod<{ diagnostician: Diagnostici
         )
       }
       refuseWithoutProfiler()
-      return diagnostician.run(request.body.seconds)
+      return diagnostician.run(request.body.seconds, createLeavingSignal(reply))
     }
   )
 

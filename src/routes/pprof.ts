@@ -9,6 +9,8 @@ import { exportHeapProfile, readHeapProfile } from '../evidence/heap-profiler.ts
 import { captureCpuProfile } from '../evidence/profile-capture.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
 import { windowGate } from '../evidence/window-gate.ts'
+import { untilAborted } from '../until-aborted.ts'
+import { createLeavingSignal } from './deadline.ts'
 import { refuseWithoutProfiler } from './profiler-off.ts'
 
 const BINARY = 'application/octet-stream'
@@ -55,7 +57,7 @@ export const pprofRoutes: FastifyPluginAsyncZod<{ sources: SourceTree }> = async
       const timeUp = delay(query.seconds * 1000, undefined, { ref: false })
       const { profile, spanNames } = await captureCpuProfile(
         query.span,
-        Promise.race([timeUp, windowGate.untilShut()])
+        untilAborted(Promise.race([timeUp, windowGate.untilShut()]), createLeavingSignal(reply))
       )
       if (query.span !== undefined && !spanNames.has(query.span)) throw unknownSpan(query.span, spanNames)
       return sendProfile(reply, 'profile', profile)

@@ -140,6 +140,48 @@ describe('a diagnosis', () => {
   })
 })
 
+describe('whoever leaves', () => {
+  /** Begins what takes a minute, and leaves once it has begun. */
+  async function beginAndLeave(url: string, init: RequestInit): Promise<void> {
+    const caller = new AbortController()
+    const pending = fetch(url, { ...init, signal: caller.signal })
+    pending.catch(() => {})
+    await until('another is refused', async () => {
+      const { status, body } = await diagnose(1)
+      return status === 409 && body.code === 'DIAGNOSIS_RUNNING'
+    })
+    caller.abort()
+    await assert.rejects(pending, { name: 'AbortError' })
+  }
+
+  async function canDiagnose(): Promise<boolean> {
+    return (await diagnose(1)).body.code === 'NO_REQUESTS'
+  }
+
+  test('ends a profile', async () => {
+    await beginAndLeave(profileUrl('seconds=60'), {})
+    await until('a window may be opened', canDiagnose)
+  })
+
+  test('ends a diagnosis, of which nothing is kept', async () => {
+    const idsBefore = await listIds()
+    await beginAndLeave(`${service.url}/diagnosis`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"seconds": 60}'
+    })
+    await until('a window may be opened', canDiagnose)
+    assert.deepEqual(await listIds(), idsBefore)
+  })
+})
+
+async function listIds(): Promise<string[]> {
+  const { diagnoses } = (await (await fetch(`${service.url}/diagnosis`)).json()) as {
+    diagnoses: { id: string }[]
+  }
+  return diagnoses.map(({ id }) => id)
+}
+
 async function compare(before: string, after: string): Promise<Comparison> {
   const response = await fetch(`${service.url}/diagnosis/compare?before=${before}&after=${after}`)
   assert.equal(response.status, 200)
