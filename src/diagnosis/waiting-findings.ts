@@ -68,8 +68,10 @@ function findExplained(span: SpanTimes): Finding[] {
 }
 
 /** Not where the loop was busy meanwhile: then the answer may have been there long since. */
-function isSlowCall({ isHttp, idleMs }: ChildTimes, { isModelCall }: SpanTimes): boolean {
-  return isHttp && !isModelCall && idleMs >= MIN_SLOW_CALL_MS
+function isSlowCall({ httpMethod, idleMs }: ChildTimes, { isModelCall }: SpanTimes): boolean {
+  // Models are asked by POST, as OpenAI's is; what the span fetches besides is no model's answer.
+  const isModelsAnswer = isModelCall && httpMethod === 'POST'
+  return httpMethod !== undefined && !isModelsAnswer && idleMs >= MIN_SLOW_CALL_MS
 }
 
 /** Its time is somebody else's: what has to be mended is what holds the event loop. */

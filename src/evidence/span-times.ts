@@ -32,7 +32,8 @@ export interface ChildTimes {
   kind: number
   /** True for database statements. */
   isStatement: boolean
-  isHttp: boolean
+  /** Of an HTTP request. */
+  httpMethod: string | undefined
   /** How many such children a parent has, on the mean. */
   perParent: number
   /** The part of the parent's duration that is covered by them, in ms. */
@@ -155,13 +156,19 @@ function measureChild(
     name: childName,
     kind,
     isStatement: statementOf(first as RecordedSpan) !== undefined,
-    isHttp: 'http.request.method' in attributes || 'http.method' in attributes,
+    httpMethod: httpMethodOf(attributes),
     perParent: count / spans.length,
     coveredMs: coveredMs / spans.length,
     idleMs: idleMs / spans.length,
     growth:
       kind === SpanKind.CLIENT ? fitWaitGrowth(spans, (span) => total(intervals.get(span) ?? [])) : undefined
   }
+}
+
+/** By today's and by yesterday's semantic conventions. */
+function httpMethodOf(attributes: RecordedSpan['attributes']): string | undefined {
+  const method = attributes['http.request.method'] ?? attributes['http.method']
+  return method === undefined ? undefined : String(method)
 }
 
 /** @returns the parts of `whole` that no interval of `holes` covers */

@@ -27,7 +27,7 @@ function makeCalls(calls: Partial<ChildTimes>): ChildTimes {
     name: 'GET',
     kind: SpanKind.CLIENT,
     isStatement: false,
-    isHttp: true,
+    httpMethod: 'GET',
     perParent: 1,
     coveredMs: 900,
     idleMs: 0,
@@ -41,8 +41,17 @@ const verdicts: [what: string, times: Partial<SpanTimes>, severities: string[]][
   ['a wait too short to tell', { idleMs: 10 }, []],
   ['one long call, while the loop was busy', { children: [makeCalls({})] }, ['info']],
   ['one long call with nothing else to do', { children: [makeCalls({ idleMs: 800 })] }, ['fault']],
-  ['a language model', { isModelCall: true, children: [makeCalls({ idleMs: 800 })] }, ['info']],
-  ['a queue for a connection', { children: [makeCalls({ isHttp: false, idleMs: 800 })] }, ['info']],
+  [
+    'a language model',
+    { isModelCall: true, children: [makeCalls({ httpMethod: 'POST', idleMs: 800 })] },
+    ['info']
+  ],
+  [
+    'what is fetched before a language model is asked',
+    { isModelCall: true, children: [makeCalls({ idleMs: 300 })] },
+    ['fault']
+  ],
+  ['a queue for a connection', { children: [makeCalls({ httpMethod: undefined, idleMs: 800 })] }, ['info']],
   ['many calls one after another', { children: [makeCalls({ perParent: 40 })] }, ['fault']],
   ['many calls that take no time', { children: [makeCalls({ perParent: 40, coveredMs: 30 })] }, ['info']],
   [
