@@ -20,13 +20,16 @@ const UNSTEADY = ['handles', 'requests', 'resources'].flatMap((what) => [
   `nodejs_active_${what}_total`
 ])
 
+/** The library's 10 ms wake the process a hundred times a second: of a core at rest 1.2 %, with 50 ms 0.4 %. */
+const EVENT_LOOP_PRECISION_MS = 20
+
 let registry: Registry | undefined
 
 /** The one registry of the process: what it watches is there once, however many services are built in it. */
 export function getRuntimeMetrics(): Registry {
   if (registry === undefined) {
     registry = new Registry()
-    collectDefaultMetrics({ register: registry })
+    collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS })
     for (const name of UNSTEADY) registry.removeSingleMetric(name)
     // Its own one counts only the first of the collections that it is told of at once (prom-client 15.1.3).
     registry.removeSingleMetric(GC_METRIC)
