@@ -1,7 +1,7 @@
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { context, ROOT_CONTEXT } from '@opentelemetry/api'
 import pg from 'pg'
-import { untilAborted } from '../until-aborted.ts'
+import { untilAborted } from '../evidence/until-aborted.ts'
 import type { DatabaseLogger } from './database.ts'
 import { DatabaseUnavailableError } from './errors.ts'
 import { needsPlanSwitch, switchPlans } from './plan-notices.ts'

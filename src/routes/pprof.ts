@@ -8,8 +8,8 @@ import { buildHeapFlameTree, type HeapFlameNode } from '../evidence/heap-flame-t
 import { exportHeapProfile, readHeapProfile } from '../evidence/heap-profiler.ts'
 import { captureCpuProfile } from '../evidence/profile-capture.ts'
 import type { SourceTree } from '../evidence/source-tree.ts'
+import { untilAborted } from '../evidence/until-aborted.ts'
 import { windowGate } from '../evidence/window-gate.ts'
-import { untilAborted } from '../until-aborted.ts'
 import { createLeavingSignal } from './deadline.ts'
 import { refuseWithoutProfiler } from './profiler-off.ts'
 
