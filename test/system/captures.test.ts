@@ -43,8 +43,13 @@ async function diagnose(seconds: number) {
   return sendJson<Diagnosis & ErrorBody>(`${service.url}/diagnosis`, 'POST', { seconds })
 }
 
+async function readDiagnoses() {
+  const response = await fetch(`${service.url}/diagnosis`)
+  return (await response.json()) as { running: boolean; diagnoses: { id: string }[] }
+}
+
 async function isRunning(): Promise<boolean> {
-  return ((await (await fetch(`${service.url}/diagnosis`)).json()) as { running: boolean }).running
+  return (await readDiagnoses()).running
 }
 
 async function sendQueries(): Promise<void> {
@@ -164,23 +169,16 @@ describe('whoever leaves', () => {
   })
 
   test('ends a diagnosis, of which nothing is kept', async () => {
-    const idsBefore = await listIds()
+    const { diagnoses: before } = await readDiagnoses()
     await beginAndLeave(`${service.url}/diagnosis`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: '{"seconds": 60}'
     })
     await until('a window may be opened', canDiagnose)
-    assert.deepEqual(await listIds(), idsBefore)
+    assert.deepEqual((await readDiagnoses()).diagnoses, before)
   })
 })
-
-async function listIds(): Promise<string[]> {
-  const { diagnoses } = (await (await fetch(`${service.url}/diagnosis`)).json()) as {
-    diagnoses: { id: string }[]
-  }
-  return diagnoses.map(({ id }) => id)
-}
 
 async function compare(before: string, after: string): Promise<Comparison> {
   const response = await fetch(`${service.url}/diagnosis/compare?before=${before}&after=${after}`)
