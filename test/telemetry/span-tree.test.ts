@@ -304,6 +304,17 @@ test('the model is told the trace of a request that nobody records, and that it 
   assert.equal(traceparent, `00-${(await pending).body.trace_id}-${spanId}-00`)
 })
 
+test('within a request that nobody records no span is even begun, whatever it calls', async (t) => {
+  const decide = t.mock.method(sampler, 'shouldSample')
+  sampler.rate = 0
+  assert.equal((await ask()).status, 200)
+  sampler.rate = 1
+  assert.deepEqual(
+    decide.mock.calls.map(({ arguments: [, , name] }) => name),
+    ['POST /query']
+  )
+})
+
 test('an unsampled request is recorded while a window is open, and not exported', async () => {
   sampler.rate = 0
   spanRecorder.open()
