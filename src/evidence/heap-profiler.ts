@@ -3,8 +3,11 @@ import { gzipSync } from 'node:zlib'
 import pprof from '@datadog/pprof'
 import type { Profile } from 'pprof-format'
 
-/** One sample for about so many allocated bytes, as in Go's runtime: below 1 % of the time. */
-const SAMPLING_INTERVAL_BYTES = 512 * 1024
+/**
+ * One sample for about so many allocated bytes. With the 512 KB of Go's runtime a query took 0.12 ms longer than
+ * without any: V8 copies the name of every frame of the stack.
+ */
+const SAMPLING_INTERVAL_BYTES = 1024 * 1024
 const STACK_DEPTH = 64
 
 /** Call once. Only one sampling heap profiler runs in an isolate: stopping the inspector's ends this one. */

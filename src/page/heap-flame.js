@@ -21,7 +21,7 @@ function paint(place, frames) {
   if (frames.total === 0) {
     fill(
       place,
-      empty('Nothing was sampled yet: one allocation in about 512 KB is. Send queries, and look again.')
+      empty('Nothing was sampled yet: one allocation in about 1 MB is. Send queries, and look again.')
     )
     return
   }
@@ -35,7 +35,7 @@ function paint(place, frames) {
     h(
       'p',
       { class: 'footnote quiet' },
-      'Sampled once in about 512 KB: the shares are right, small things are missing. Own code with its lines; for others’ code the package.'
+      'Sampled once in about 1 MB: the shares are right, small things are missing. Own code with its lines; for others’ code the package.'
     ),
     details,
     canvas
