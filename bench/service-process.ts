@@ -1,8 +1,9 @@
 /** The service as `npm start` runs it, with faults off and no simulated latency, in a process of its own. */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { performance } from 'node:perf_hooks'
+import type { Guarded } from './guardian.ts'
 import { ASK_USAGE, type Usage } from './meter.ts'
 
 export const ROOT_DIR = path.resolve(import.meta.dirname, '..')
@@ -23,6 +24,17 @@ const HEALTHY_SETTINGS = {
   DD_PROFILING_MAX_TIME_USAGE_PCT: '100'
 }
 
+/**
+ * Where hash tables collide, and how far the young generation has grown, made two processes of the same service differ
+ * by a tenth of a request's CPU time.
+ */
+const REPEATABLE = [
+  '--hash-seed=1',
+  '--random-seed=1',
+  '--min-semi-space-size=16',
+  '--max-semi-space-size=16'
+]
+
 export interface ServiceProcess {
   url: string
   /** From its spawning to its first accepted connection. */
@@ -30,7 +42,22 @@ export interface ServiceProcess {
   readUsage(): Promise<Usage>
   /** What a preloaded meter answers to its question. */
   ask<T>(question: string): Promise<T>
+  /** It does nothing until `resume`, so that what is measured meanwhile has the machine to itself. */
+  pause(): void
+  resume(): void
   stop(): Promise<void>
+}
+
+let guardian: ChildProcess | undefined
+
+function tellGuardian(about: Guarded): void {
+  if (guardian === undefined) {
+    // Detached: an interrupt from the terminal must not end it before the rest.
+    guardian = fork(path.join(import.meta.dirname, 'guardian.ts'), { detached: true, stdio: 'ignore' })
+    guardian.unref()
+    guardian.channel?.unref()
+  }
+  guardian.send(about)
 }
 
 /**
@@ -49,7 +76,7 @@ export async function startServiceProcess(
   const startedAt = performance.now()
   const child = spawn(
     process.execPath,
-    [...imports.flatMap((each) => ['--import', each]), path.join(ROOT_DIR, 'src/server.ts')],
+    [...REPEATABLE, ...imports.flatMap((each) => ['--import', each]), path.join(ROOT_DIR, 'src/server.ts')],
     {
       cwd: import.meta.dirname,
       // biome-ignore lint/style/noProcessEnv: none of the shell's other settings may reach what is measured
@@ -57,6 +84,11 @@ export async function startServiceProcess(
       stdio: ['ignore', 'ignore', 'pipe', 'ipc']
     }
   )
+  const { pid } = child
+  if (pid !== undefined) {
+    tellGuardian({ pid, isRunning: true })
+    child.once('exit', () => tellGuardian({ pid, isRunning: false }))
+  }
   let errors = ''
   child.stderr?.on('data', (chunk: Buffer) => {
     errors = (errors + chunk).slice(-KEPT_ERROR_CHARACTERS)
@@ -78,13 +110,23 @@ export async function startServiceProcess(
     return (await ask<{ usage: Usage }>(ASK_USAGE)).usage
   }
 
+  function pause(): void {
+    child.kill('SIGSTOP')
+  }
+
+  function resume(): void {
+    child.kill('SIGCONT')
+  }
+
   async function stop(): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) return
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS)
     child.kill('SIGTERM')
+    // A paused one would not hear the signal.
+    resume()
     await once(child, 'exit')
     clearTimeout(timer)
   }
 
-  return { url, startupMs, readUsage, ask, stop }
+  return { url, startupMs, readUsage, ask, pause, resume, stop }
 }

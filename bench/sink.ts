@@ -31,6 +31,8 @@ export async function startSink(): Promise<Sink> {
       response.end('{}')
     })
   })
+  // A connection must outlast the pause of the service that holds it: its next export would fail otherwise.
+  server.keepAliveTimeout = 0
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
 

@@ -1,45 +1,34 @@
 /** What each way of watching the same healthy service costs it, measured in turn, round after round. */
 import { installPeers } from '../install-peers.ts'
 import { sendAtRate, sendUnpaced } from '../paced-load.ts'
-import type { BenchOptions, Chart, OnStep, Section, SectionResult, Target } from '../section.ts'
-import { startServiceProcess } from '../service-process.ts'
-import { type Received, type Sink, startSink } from '../sink.ts'
-import { quantile, type Spread, spreadOf } from '../statistics.ts'
-import { BARE, CONTROL, VARIANTS, type Variant } from '../variants.ts'
+import { concludePeers, type Measurement } from '../peers-summary.ts'
+import type { BenchOptions, OnStep, Section, SectionResult } from '../section.ts'
+import { type ServiceProcess, startServiceProcess } from '../service-process.ts'
+import { type Sink, startSink } from '../sink.ts'
+import { quantile } from '../statistics.ts'
+import { VARIANTS, type Variant } from '../variants.ts'
 
-/** Until the code that a request runs is optimized. */
-const WARM_UP_REQUESTS = 1500
+/** Until the code that a request runs is optimized: after 1,500 a request still became cheaper from turn to turn. */
+const WARM_UP_REQUESTS = 3000
 const WARM_UP_CONNECTIONS = 2
-/** The first prototype's figures were 0.17 and 0.40 ms. */
-const MAX_SPANS_MS = 0.12
-const MAX_SPANS_AND_PROFILER_MS = 0.25
-/** Of a variant's own median: more between its rounds says that the machine was busy with something else. */
-const NOISY_SPREAD = 0.15
+/** The machine's own speed changes from second to second: whoever is compared has to run close to the other. */
+const TURN_SECONDS = 2
+/** After its pause: what waited meanwhile, timers and a cold cache, is not what a request costs. */
+const SETTLING_REQUESTS = 20
 
-interface Measurement {
-  variant: string
-  round: number
-  cpuMsPerRequest: number
-  p50Ms: number
-  p99Ms: number
-  rssMb: number
-  startupMs: number
-  answered: number
-  failed: number
-  received: Received
+/** A variant with its process, which lives through all rounds: fresh ones differed from themselves by a quarter. */
+interface Contender {
+  variant: Variant
+  service: ServiceProcess
+  sink: Sink
 }
 
-interface Summary {
-  variant: Variant
-  cpuMs: Spread
-  /** Over the bare service of the same round. */
-  addedMs: Spread
-  ratioToBare: number
-  p50Ms: number
-  p99Ms: number
-  rssMb: number
-  startupMs: number
+/** What a contender used and answered in its turns of one round. */
+interface Turns {
+  cpuMs: number
+  latenciesMs: number[]
   failed: number
+  rssMb: number
 }
 
 export const peersSection: Section = {
@@ -49,57 +38,130 @@ export const peersSection: Section = {
 }
 
 async function comparePeers(options: BenchOptions, onStep: OnStep): Promise<SectionResult> {
-  const steps = options.rounds * VARIANTS.length
+  const turns = Math.ceil(options.seconds / TURN_SECONDS)
+  const steps = VARIANTS.length * (options.rounds + 1 + options.rounds * turns)
+  let step = 0
+  const tell = (doing: string) => onStep(doing, step++, steps)
   await installPeers((text) => onStep(text, 0, steps))
-  const sink = await startSink()
+  const startupsMs = await measureStartups(options.rounds, tell)
+  const contenders: Contender[] = []
   const measurements: Measurement[] = []
   try {
+    for (const variant of VARIANTS) {
+      tell(`warm-up: ${variant.name}`)
+      const contender = await startContender(variant)
+      contenders.push(contender)
+      await warmUp(contender)
+    }
     for (let round = 0; round < options.rounds; round++) {
-      for (const variant of inTurn(VARIANTS, round)) {
-        onStep(`round ${round + 1}: ${variant.name}`, measurements.length, steps)
-        measurements.push(await measure(variant, round, options, sink))
-      }
+      measurements.push(...(await measureRound(contenders, round, turns, options.rate, tell)))
     }
   } finally {
-    sink.close()
+    await Promise.all(contenders.map(stopContender))
   }
-  return conclude(measurements, options)
+  return concludePeers(measurements, startupsMs, describeTaking(options))
 }
 
-/** Another one begins each round: what comes after what changes nothing in the end. */
-function inTurn<T>(all: readonly T[], round: number): T[] {
-  const first = (round * 4) % all.length
+function describeTaking({ rounds, seconds, rate }: BenchOptions): string {
+  return (
+    `Medians of ${rounds} rounds of ${seconds} s at ${rate} requests a second, ${TURN_SECONDS} s in turn; one process for all ` +
+    `rounds, after ${WARM_UP_REQUESTS} requests, paused out of its turn; faults off, no simulated latency.`
+  )
+}
+
+/** @returns by variant, how long each start took, in ms */
+async function measureStartups(
+  rounds: number,
+  tell: (doing: string) => void
+): Promise<Map<string, number[]>> {
+  const startupsMs = new Map<string, number[]>()
+  for (let round = 0; round < rounds; round++) {
+    for (const variant of inTurn(VARIANTS, round)) {
+      tell(`start ${round + 1}: ${variant.name}`)
+      const contender = await startContender(variant)
+      await stopContender(contender)
+      startupsMs.set(variant.name, [...(startupsMs.get(variant.name) ?? []), contender.service.startupMs])
+    }
+  }
+  return startupsMs
+}
+
+async function startContender(variant: Variant): Promise<Contender> {
+  const sink = await startSink()
+  try {
+    return { variant, sink, service: await startServiceProcess(variant.settings(sink.url), variant.preloads) }
+  } catch (error) {
+    sink.close()
+    throw error
+  }
+}
+
+async function stopContender({ service, sink }: Contender): Promise<void> {
+  await service.stop()
+  sink.close()
+}
+
+async function warmUp({ service }: Contender): Promise<void> {
+  await sendUnpaced(service.url, { connections: WARM_UP_CONNECTIONS, requests: WARM_UP_REQUESTS })
+  service.pause()
+}
+
+async function measureRound(
+  contenders: readonly Contender[],
+  round: number,
+  turns: number,
+  rate: number,
+  tell: (doing: string) => void
+): Promise<Measurement[]> {
+  const turnsOf = new Map<Contender, Turns>()
+  for (const { sink } of contenders) sink.take()
+  for (let turn = 0; turn < turns; turn++) {
+    for (const contender of inTurn(contenders, round + turn)) {
+      tell(`round ${round + 1}: ${contender.variant.name}`)
+      turnsOf.set(contender, await takeTurn(contender, turnsOf.get(contender), rate))
+    }
+  }
+  return contenders.map((contender) => toMeasurement(contender, turnsOf.get(contender) as Turns, round))
+}
+
+/** Another one begins each time: what comes after what changes nothing in the end. */
+function inTurn<T>(all: readonly T[], time: number): T[] {
+  const first = (time * 4) % all.length
   return [...all.slice(first), ...all.slice(0, first)]
 }
 
-async function measure(
-  variant: Variant,
-  round: number,
-  { rate, seconds }: BenchOptions,
-  sink: Sink
-): Promise<Measurement> {
-  sink.take()
-  const service = await startServiceProcess(variant.settings(sink.url), variant.preloads)
-  try {
-    await sendUnpaced(service.url, { connections: WARM_UP_CONNECTIONS, requests: WARM_UP_REQUESTS })
-    const before = await service.readUsage()
-    const { latenciesMs, failed } = await sendAtRate(service.url, { rate, seconds })
-    const after = await service.readUsage()
-    if (variant.isOurs) await requireRate(service.url, variant)
-    return {
-      variant: variant.name,
-      round,
-      cpuMsPerRequest: (after.cpuMs - before.cpuMs) / (latenciesMs.length + failed),
-      p50Ms: quantile(latenciesMs, 0.5),
-      p99Ms: quantile(latenciesMs, 0.99),
-      rssMb: after.rssMb,
-      startupMs: service.startupMs,
-      answered: latenciesMs.length,
-      failed,
-      received: sink.take()
-    }
-  } finally {
-    await service.stop()
+async function takeTurn(
+  { variant, service }: Contender,
+  before: Turns = { cpuMs: 0, latenciesMs: [], failed: 0, rssMb: 0 },
+  rate: number
+): Promise<Turns> {
+  service.resume()
+  await sendUnpaced(service.url, { connections: WARM_UP_CONNECTIONS, requests: SETTLING_REQUESTS })
+  const start = await service.readUsage()
+  const { latenciesMs, failed } = await sendAtRate(service.url, { rate, seconds: TURN_SECONDS })
+  const end = await service.readUsage()
+  if (variant.isOurs) await requireRate(service.url, variant)
+  service.pause()
+  return {
+    cpuMs: before.cpuMs + end.cpuMs - start.cpuMs,
+    latenciesMs: [...before.latenciesMs, ...latenciesMs],
+    failed: before.failed + failed,
+    rssMb: end.rssMb
+  }
+}
+
+function toMeasurement({ variant, sink }: Contender, turns: Turns, round: number): Measurement {
+  const { cpuMs, latenciesMs, failed, rssMb } = turns
+  return {
+    variant: variant.name,
+    round,
+    cpuMsPerRequest: cpuMs / (latenciesMs.length + failed),
+    p50Ms: quantile(latenciesMs, 0.5),
+    p99Ms: quantile(latenciesMs, 0.99),
+    rssMb,
+    answered: latenciesMs.length,
+    failed,
+    received: sink.take()
   }
 }
 
@@ -109,135 +171,5 @@ async function requireRate(url: string, { name, samplingRate }: Variant): Promis
   const { sampling } = (await response.json()) as { sampling: { effective_rate: number } }
   if (sampling.effective_rate !== samplingRate) {
     throw new Error(`"${name}" sampled at ${sampling.effective_rate}, not at ${samplingRate}.`)
-  }
-}
-
-function conclude(measurements: Measurement[], { rounds, seconds, rate }: BenchOptions): SectionResult {
-  const summaries = VARIANTS.map((variant) => summarize(variant, measurements))
-  const noisy = summaries.filter(({ cpuMs }) => (cpuMs.max - cpuMs.min) / cpuMs.median > NOISY_SPREAD)
-  const silent = VARIANTS.filter(
-    ({ name, samplingRate }) =>
-      samplingRate !== null &&
-      measurements.some(({ variant, received }) => variant === name && received.traceRequests === 0)
-  )
-  const { addedMs: control } = find(summaries, CONTROL)
-  return {
-    title: 'The same healthy service, watched by different means',
-    tables: [
-      {
-        columns: [
-          'variant',
-          'rate',
-          'CPU ms/request',
-          'min – max',
-          'added ms',
-          '× bare',
-          'p50 ms',
-          'p99 ms',
-          'RSS MB',
-          'start s'
-        ],
-        rows: summaries.map((each) => [
-          each.variant.name,
-          each.variant.samplingRate ?? '–',
-          each.cpuMs.median.toFixed(3),
-          `${each.cpuMs.min.toFixed(2)} – ${each.cpuMs.max.toFixed(2)}`,
-          each.addedMs.median.toFixed(3),
-          each.ratioToBare.toFixed(3),
-          each.p50Ms.toFixed(1),
-          each.p99Ms.toFixed(1),
-          each.rssMb.toFixed(0),
-          (each.startupMs / 1000).toFixed(2)
-        ])
-      }
-    ],
-    targets: checkTargets(summaries),
-    notes: [
-      `Medians of ${rounds} rounds of ${seconds} s at ${rate} requests a second, each in a fresh process after ` +
-        `${WARM_UP_REQUESTS} requests; faults off, no simulated latency. "added" is over the bare service of the same round.`,
-      `The bare service against itself: ${control.median.toFixed(3)} ms ` +
-        `(${control.min.toFixed(2)} to ${control.max.toFixed(2)}); smaller differences mean nothing.`,
-      ...(noisy.length === 0
-        ? []
-        : [
-            `Noisy: between the rounds ${noisy.map(({ variant }) => `"${variant.name}"`).join(', ')} ` +
-              `differed by more than ${100 * NOISY_SPREAD} %.`
-          ]),
-      ...silent.map(({ name }) => `"${name}" sent no trace in some round: do not trust its figures.`),
-      'Only ours and dd-trace label samples with the span, and only ours names the line.'
-    ],
-    measurements,
-    chart: drawAdded(summaries)
-  }
-}
-
-function summarize(variant: Variant, measurements: Measurement[]): Summary {
-  const own = measurements.filter((each) => each.variant === variant.name)
-  const bareOf = new Map(
-    measurements.filter((each) => each.variant === BARE).map((each) => [each.round, each.cpuMsPerRequest])
-  )
-  const medianOf = (read: (each: Measurement) => number) => quantile(own.map(read), 0.5)
-  const bare = ({ round }: Measurement) => bareOf.get(round) ?? Number.NaN
-  return {
-    variant,
-    cpuMs: spreadOf(own.map(({ cpuMsPerRequest }) => cpuMsPerRequest)),
-    addedMs: spreadOf(own.map((each) => each.cpuMsPerRequest - bare(each))),
-    ratioToBare: medianOf((each) => each.cpuMsPerRequest / bare(each)),
-    p50Ms: medianOf(({ p50Ms }) => p50Ms),
-    p99Ms: medianOf(({ p99Ms }) => p99Ms),
-    rssMb: medianOf(({ rssMb }) => rssMb),
-    startupMs: medianOf(({ startupMs }) => startupMs),
-    failed: own.reduce((sum, { failed }) => sum + failed, 0)
-  }
-}
-
-function find(summaries: Summary[], name: string): Summary {
-  const found = summaries.find(({ variant }) => variant.name === name)
-  if (found === undefined) throw new Error(`There is no variant "${name}".`)
-  return found
-}
-
-function checkTargets(summaries: Summary[]): Target[] {
-  const added = (name: string) => find(summaries, name).addedMs.median
-  const atMost = (promise: string, name: string, maxMs: number): Target => ({
-    promise: `${promise} at most ${maxMs} ms a request`,
-    measured: `${added(name).toFixed(3)} ms`,
-    isMet: added(name) <= maxMs
-  })
-  return [
-    atMost('spans add at 10 %', 'ours, spans, 10 %', MAX_SPANS_MS),
-    atMost(
-      'spans and the labelled profiler add at 10 %',
-      'ours, spans + profiler, 10 %',
-      MAX_SPANS_AND_PROFILER_MS
-    ),
-    ...[0.1, 1].map(function isCheapest(samplingRate): Target {
-      const peers = summaries.filter(
-        ({ variant }) => !variant.isOurs && variant.samplingRate === samplingRate
-      )
-      const cheapest = peers.toSorted((a, b) => a.addedMs.median - b.addedMs.median)[0] as Summary
-      const ours = added(`ours, spans + profiler, ${samplingRate * 100} %`)
-      return {
-        promise: `with its profiler ours costs less than each peer at ${samplingRate * 100} %`,
-        measured: `${ours.toFixed(3)} ms; the cheapest peer, ${cheapest.variant.name}, ${cheapest.addedMs.median.toFixed(3)} ms`,
-        isMet: ours < cheapest.addedMs.median
-      }
-    })
-  ]
-}
-
-function drawAdded(summaries: Summary[]): Chart {
-  return {
-    title: 'CPU added to a request',
-    unit: 'ms',
-    bars: summaries
-      .filter(({ variant }) => variant.name !== BARE)
-      .map(({ variant, addedMs }) => ({
-        label: variant.name,
-        value: addedMs.median,
-        low: addedMs.min,
-        high: addedMs.max,
-        isOurs: variant.isOurs
-      }))
   }
 }
