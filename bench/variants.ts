@@ -8,6 +8,7 @@ export interface Variant {
   settings: (sinkUrl: string) => Record<string, string>
   /** Modules to load before the service's own. */
   preloads: string[]
+  hasProfiler: boolean
   /** Ours, whose cost is set against the peers'. */
   isOurs: boolean
 }
@@ -40,6 +41,7 @@ function bare(name: string): Variant {
     samplingRate: null,
     settings: () => ({ TRACING_ENABLED: 'false' }),
     preloads: [],
+    hasProfiler: false,
     isOurs: false
   }
 }
@@ -60,6 +62,7 @@ function ours(
       ...more(sinkUrl)
     }),
     preloads: [],
+    hasProfiler: settings.PROFILER_ENABLED !== 'false',
     isOurs: true
   }
 }
@@ -87,6 +90,7 @@ function openTelemetry(name: string, samplingRate: number, preload?: string): Va
         ? path.join(MODULES_DIR, '@opentelemetry/auto-instrumentations-node/dist/register.mjs')
         : path.join(PEERS_DIR, preload)
     ],
+    hasProfiler: preload !== undefined,
     isOurs: false
   }
 }
@@ -104,6 +108,7 @@ function datadog(name: string, samplingRate: number): Variant {
       DD_TRACE_STARTUP_LOGS: 'false'
     }),
     preloads: [path.join(MODULES_DIR, 'dd-trace/initialize.mjs')],
+    hasProfiler: true,
     isOurs: false
   }
 }
