@@ -118,17 +118,30 @@ function groupByStack(samples: readonly CpuSample[], tree: SpanTree, sources: So
 }
 
 function createStackGroup(spanName: string, frames: Frame[], sources: SourceTree): StackGroup {
-  const ownDepth = frames.findIndex((frame) => sources.isOwn(frame.file))
   return {
     spanName,
     frames,
-    ownDepth,
+    ownDepth: findOwnDepth(frames, sources),
     samples: 0,
     costMs: 0,
     blockedMs: 0,
     gcMs: 0,
     costByRequest: new Map()
   }
+}
+
+/** @returns the depth of the innermost own function, but for those that only pass a call on to a library; -1 for none */
+function findOwnDepth(frames: readonly Frame[], sources: SourceTree): number {
+  const own = frames.findIndex(({ file }) => sources.isOwn(file))
+  const beyond = frames.findIndex(
+    ({ file }, depth) => sources.isOwn(file) && !passesOn(frames, depth, sources)
+  )
+  return beyond === -1 ? own : beyond
+}
+
+function passesOn(frames: readonly Frame[], depth: number, sources: SourceTree): boolean {
+  const callee = frames[depth - 1]?.file ?? ''
+  return sources.isPlumbing(frames[depth]?.file ?? '') && callee.includes('/node_modules/')
 }
 
 /** V8 puts the lines of what it inlined into its caller's frame, and a callback has no name: the source tells. */
