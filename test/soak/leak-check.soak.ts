@@ -10,6 +10,7 @@ const TRIALS = Number(process.env.LEAK_TRIALS ?? 30)
 const MAX_WRONG = Math.floor(TRIALS / 30)
 const NO_WORKLOAD = new Set([
   'trials',
+  'namesake-other',
   'orphan-parent',
   'endless-loop',
   'eats-buffers',

@@ -98,7 +98,7 @@ async function look(
       heldBy: null
     }
     const worst = findGuilty([...earlier, seen])[0]
-    return worst ? { ...seen, heldBy: nameHolder(graph, retainers, worst) } : seen
+    return worst ? { ...seen, heldBy: nameHolder(graph, retainers, worst, boundaries[0] ?? 0) } : seen
   }
 
   await heap.collectEverything()

@@ -1,4 +1,5 @@
 /** Names what holds an object as a programmer would: `documentCache`, `store.#entries`. */
+import { isDetourToValue } from './ephemeron.ts'
 import type { HeapGraph } from './heap-graph.ts'
 import { type Holding, TIMER_CLASSES } from './holdings.ts'
 import type { Retainer, RetainerIndex } from './retainer-index.ts'
@@ -8,6 +9,8 @@ export interface HeldBy {
   name: string
   /** What the source may mention where it grows, the likeliest first: the last name, and the variable itself. */
   identifiers: string[]
+  /** URL of the script whose variable it is, where what grows is the variable's own value. */
+  scriptUrl?: string | undefined
   /** Node's own list of timers: no variable of the program. */
   isTimer: boolean
   /** V8's ids of the objects from the variable down to what holds, the first ones. */
@@ -23,18 +26,24 @@ const MAX_HOLDERS = 4
 /** As V8 writes a property whose key is a symbol. */
 const SYMBOL = /\.?<symbol ([^>]*)>/
 
+/** @param firstBoundary what has a higher id was allocated by the workload, and is itself held */
 export function nameHolder(
   graph: HeapGraph,
   retainers: RetainerIndex,
-  { owner, label, isVariable }: Holding
+  { owner, label, isVariable }: Holding,
+  firstBoundary: number
 ): HeldBy | null {
   if (TIMER_CLASSES.has(graph.name(owner))) {
     return { name: 'timers', identifiers: [], isTimer: true, holderIds: [] }
   }
   if (isVariable || (label !== '' && isGlobal(graph, retainers, owner))) {
-    return { name: label, identifiers: [label], isTimer: false, holderIds: [] }
+    const scriptUrl = isVariable ? scriptOfScope(graph, retainers, owner) : undefined
+    return { name: label, identifiers: [label], scriptUrl, isTimer: false, holderIds: [] }
   }
-  const path = climbToVariable(graph, retainers, owner)
+  const isOld = (node: number) => graph.id(node) <= firstBoundary
+  // An EventEmitter's listeners lead back to it, too: what they call it is not what the program does.
+  const path =
+    climbToVariable(graph, retainers, owner, isOld) ?? climbToVariable(graph, retainers, owner, () => true)
   if (path === null) return null
   const { names, holderIds } = path
   if (label !== '') names.push(label)
@@ -53,6 +62,23 @@ function isLink(names: readonly string[], index: number): boolean {
   return index > 0 && LINKS.every((ahead) => names[index + ahead] === names[index])
 }
 
+/** A scope is known by the functions that were made in it. */
+function scriptOfScope(graph: HeapGraph, retainers: RetainerIndex, scope: number): string | undefined {
+  const functions = retainers.retainersOf(scope).filter((each) => graph.type(each.node) === 'closure')
+  const scripts = functions.flatMap(({ node }) => {
+    const code = targetOf(graph, node, 'shared')
+    return code === undefined ? [] : (targetOf(graph, code, 'script') ?? [])
+  })
+  return scripts.map((script) => graph.name(script)).find((url) => url !== '')
+}
+
+function targetOf(graph: HeapGraph, node: number, label: string): number | undefined {
+  for (let edge = graph.firstEdge(node); edge < graph.firstEdge(node + 1); edge++) {
+    if (graph.edgeLabel(edge) === label) return graph.edgeTarget(edge)
+  }
+  return undefined
+}
+
 /** Whether the node is what `globalThis` stands for, whose properties are variables. */
 function isGlobal(graph: HeapGraph, retainers: RetainerIndex, node: number): boolean {
   return retainers
@@ -66,13 +92,19 @@ interface Path {
   holderIds: number[]
 }
 
-/** @returns the shortest way from a variable to `start`, or null without one */
-function climbToVariable(graph: HeapGraph, retainers: RetainerIndex, start: number): Path | null {
+/** @returns the shortest way from a variable to `start`, or null without one; only through nodes that `mayExplain` */
+function climbToVariable(
+  graph: HeapGraph,
+  retainers: RetainerIndex,
+  start: number,
+  mayExplain: (node: number) => boolean
+): Path | null {
   const cameFrom = new Map<number, Retainer & { below: number }>()
   const queue = [start]
   for (let index = 0; index < queue.length; index++) {
     const below = queue[index] as number
     for (const { node, edge } of retainers.retainersOf(below)) {
+      if (!mayExplain(node) || isDetourToValue(graph, node, edge, () => false)) continue
       const variable = variableAt(graph, retainers, node, edge)
       if (variable !== null) return walkDown(graph, cameFrom, below, start, variable)
       if (node === start || cameFrom.has(node) || !leadsOn(graph, node)) continue

@@ -2,6 +2,7 @@
  * Who holds what was allocated since the first boundary: every surviving object is followed up to the first one that
  * was there before, and counted by the cohort (the span between two boundaries) that allocated it.
  */
+import { isDetourToValue } from './ephemeron.ts'
 import type { HeapGraph } from './heap-graph.ts'
 import type { RetainerIndex } from './retainer-index.ts'
 
@@ -75,6 +76,7 @@ export function findHoldings(
   function isNew(node: number): boolean {
     return newNodes[node] === 1
   }
+  const isNewId = (id: number) => id > first && id <= last
 
   function numberOfHolding(owner: number, edge: number): number {
     const isVariable = graph.edgeType(edge) === 'context'
@@ -106,25 +108,46 @@ export function findHoldings(
     return holdings.push(holding) - 1
   }
 
-  /** A program's objects first: V8's own often point at the same object by the way. */
+  /**
+   * A program's objects first: V8's own often point at the same object by the way. Node's lists of timers last of those,
+   * and each by its number, which stays, not by its place in the snapshot: else what two old objects hold would be one's
+   * in one look, and in the next, after a collection, the other's, as if the first had let go of it.
+   */
   function claim(fromProgram: boolean): void {
+    const owners: number[] = []
     for (let node = 0; node < graph.nodeCount; node++) {
-      if (isNew(node) || PROGRAM_TYPES.has(graph.type(node)) !== fromProgram) continue
-      for (let edge = graph.firstEdge(node); edge < graph.firstEdge(node + 1); edge++) {
-        const target = graph.edgeTarget(edge)
-        if (!isNew(target) || holdingOf[target] !== NOBODY || graph.edgeType(edge) === 'weak') continue
-        const { owner, via } = climbOutOfStore(graph, retainers, node, edge)
-        const number = numberOfHolding(owner, via)
-        holdingOf[target] = number
-        const holding = holdings[number]
-        if (holding && STORE_LABELS.has(graph.edgeLabel(edge))) {
-          if (WEAK_COLLECTIONS.has(graph.name(owner))) continue
-          holding.storeBytes += graph.selfBytes(target)
-          addEntries(holding, graph, target, boundaries)
-        } else if (holding) addSurvivor(holding, graph, target, boundaries)
-        // At once: of a list that old nodes lead to from both ends, one and the same owner has it all in every look.
-        spread([target])
+      if (!isNew(node) && PROGRAM_TYPES.has(graph.type(node)) === fromProgram && leadsToNew(node)) {
+        owners.push(node)
       }
+    }
+    const isTimer = (node: number) => Number(TIMER_CLASSES.has(graph.name(node)))
+    owners.sort((a, b) => isTimer(a) - isTimer(b) || graph.id(a) - graph.id(b))
+    for (const node of owners) claimFrom(node)
+  }
+
+  function leadsToNew(node: number): boolean {
+    for (let edge = graph.firstEdge(node); edge < graph.firstEdge(node + 1); edge++) {
+      if (isNew(graph.edgeTarget(edge))) return true
+    }
+    return false
+  }
+
+  function claimFrom(node: number): void {
+    for (let edge = graph.firstEdge(node); edge < graph.firstEdge(node + 1); edge++) {
+      const target = graph.edgeTarget(edge)
+      if (!isNew(target) || holdingOf[target] !== NOBODY || graph.edgeType(edge) === 'weak') continue
+      if (isDetourToValue(graph, node, edge, isNewId)) continue
+      const { owner, via } = climbOutOfStore(graph, retainers, node, edge)
+      const number = numberOfHolding(owner, via)
+      holdingOf[target] = number
+      const holding = holdings[number]
+      if (holding && STORE_LABELS.has(graph.edgeLabel(edge))) {
+        if (WEAK_COLLECTIONS.has(graph.name(owner))) continue
+        holding.storeBytes += graph.selfBytes(target)
+        addEntries(holding, graph, target, boundaries)
+      } else if (holding) addSurvivor(holding, graph, target, boundaries)
+      // At once: of a list that old nodes lead to from both ends, one and the same owner has it all.
+      spread([target])
     }
   }
 

@@ -30,13 +30,14 @@ interface Script {
 const MAX_PROBES = 200
 
 /**
- * @param identifier the variable or property, as the source spells it
+ * @param what `identifier` is the variable or property as the source spells it; of a variable whose script is known
+ *   others of the same name, in other scripts, are left alone
  * @param readContainer reads the container where it is known; else the identifier is read in the line's own scope
  */
 export function placeLineProbes(
   heap: HeapInspector,
   sources: SourceTree,
-  identifier: string,
+  { identifier, scriptUrl }: { identifier: string; scriptUrl: string | undefined },
   readContainer: (() => unknown) | undefined
 ): LineProbes {
   let lastPlace: number | undefined
@@ -54,6 +55,8 @@ export function placeLineProbes(
   }
 
   function probe(place: number, value: unknown): void {
+    // A mention of something else, `Promise.all`, where there is no such variable: no reading at all.
+    if (!readContainer && value === undefined) return
     notice(readContainer ? readContainer() : value)
     lastPlace = place
     reached.add(place)
@@ -61,7 +64,7 @@ export function placeLineProbes(
 
   const read = identifier.startsWith('#') ? `this.${identifier}` : identifier
   const expression = readContainer ? 'undefined' : `(() => { try { return ${read} } catch {} })()`
-  const lines = probeMatchingLines(heap, sources, mentionOf(identifier), probe, expression)
+  const lines = probeMatchingLines(heap, sources, mentionOf(identifier), probe, { expression, scriptUrl })
   const growths = lines.map(() => 0)
   const reached = new Set<number>()
 
@@ -82,7 +85,8 @@ let probes = 0
 
 /**
  * Calls `probe` whenever one of the lines is reached.
- * @param expression evaluated in the line's own scope, for `probe`
+ * @param options.expression evaluated in the line's own scope, for `probe`
+ * @param options.scriptUrl the only script to look at
  * @returns the lines of one's own code that match, at most MAX_PROBES; `probe` is told the index
  */
 export function probeMatchingLines(
@@ -90,12 +94,13 @@ export function probeMatchingLines(
   sources: SourceTree,
   pattern: RegExp,
   probe: (place: number, value: unknown) => void,
-  expression = 'undefined'
+  { expression = 'undefined', scriptUrl }: { expression?: string; scriptUrl?: string | undefined } = {}
 ): Line[] {
   const name = `__leakCheckProbe${probes++}`
   Object.defineProperty(globalThis, name, { value: probe })
   const lines: Line[] = []
   for (const { scriptId, url } of listOwnScripts(heap, sources)) {
+    if (scriptUrl !== undefined && url !== scriptUrl) continue
     for (const line of linesMatching(url, pattern)) {
       if (lines.length >= MAX_PROBES) return lines
       heap.post('Debugger.setBreakpoint', {

@@ -18,6 +18,14 @@ describe('a leak check', () => {
     })
   }
 
+  // Their lists are replaced, so that there is no container to empty.
+  for (const name of ['weak-values', 'namesake']) {
+    test(`finds ${name}, its variable and its line`, async () => {
+      const { verdict, retained_by, allocated_at } = await checkFixture(name)
+      assert.deepEqual({ verdict, retained_by, allocated_at }, { verdict: 'leak', ...readExpected(name) })
+    })
+  }
+
   for (const name of ['innocent-lru', 'innocent-garbage']) {
     test(`calls ${name} no leak`, async () => {
       const report = await checkFixture(name)
