@@ -1,6 +1,7 @@
 /** Findings about CPU: which line of which function in which span costs how much per request. */
 import path from 'node:path'
 import { fitCpuGrowth, type Growth } from '../evidence/complexity.ts'
+import { GARBAGE_COLLECTION } from '../evidence/cpu-samples.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { findHotFunctions, type HotFunction } from '../evidence/hot-functions.ts'
 import { heaviestLine } from '../evidence/line-index.ts'
@@ -46,6 +47,8 @@ export function findCpuFindings(
     if (isOutside && WATCHING_DIRS.some((dir) => hot.file?.startsWith(dir))) return []
     const cost = isOutside ? costOutsideSpans(hot, tree, evidence) : costPerRequest(hot, tree, minCpuMs)
     if (cost.msPerRequest < MIN_REPORTED_CPU_MS || hot.samples < 2) return []
+    // A collection whose cause was not seen either names nothing that could be mended.
+    if (!cost.isFault && hot.functionName === GARBAGE_COLLECTION) return []
     const shareOfSpan = hot.costMs / (msBySpan.get(hot.spanName) ?? hot.costMs)
     // The span's growth is the function's only where it makes up the most of it.
     const growth =
