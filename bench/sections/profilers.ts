@@ -2,13 +2,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { sendAtRate, sendUnpaced } from '../paced-load.ts'
 import type { BenchOptions, OnStep, Section, SectionResult } from '../section.ts'
-import { startServiceProcess } from '../service-process.ts'
+import { type ServiceProcess, startServiceProcess } from '../service-process.ts'
 import { describeSpread, quantile, spreadOf } from '../statistics.ts'
 
 const MAX_AT_REST_PCT = 2
 const MAX_DISAGREEMENT = 2
-const WARM_UP_REQUESTS = 1500
-/** The start's own work has ended by then. */
+const WARM_UP_REQUESTS = 3000
+/** After its pause: what waited meanwhile is not what is measured. */
+const SETTLING_REQUESTS = 20
+/** What the load left to be done has ended by then. */
 const SETTLE_MS = 3_000
 /** The service's own figure is that of the last 8 s. */
 const MIN_LOAD_SECONDS = 12
@@ -37,18 +39,30 @@ export const profilersSection: Section = {
 async function measureProfilers(options: BenchOptions, onStep: OnStep): Promise<SectionResult> {
   const runs: Record<Case, Run[]> = { bare: [], spans: [], all: [] }
   const cases = Object.keys(CASES) as Case[]
-  for (let round = 0; round < options.rounds; round++) {
-    for (const [i, name] of (round % 2 === 0 ? cases : cases.toReversed()).entries()) {
-      onStep(`round ${round + 1}: ${name}`, round * cases.length + i, options.rounds * cases.length)
-      runs[name].push(await measure(CASES[name], options))
+  const steps = cases.length * (1 + options.rounds)
+  const services = new Map<Case, ServiceProcess>()
+  let step = 0
+  try {
+    for (const name of cases) {
+      onStep(`warm-up: ${name}`, step++, steps)
+      const service = await startServiceProcess(CASES[name])
+      services.set(name, service)
+      await sendUnpaced(service.url, { connections: 2, requests: WARM_UP_REQUESTS })
+      service.pause()
     }
+    for (let round = 0; round < options.rounds; round++) {
+      for (const name of round % 2 === 0 ? cases : cases.toReversed()) {
+        onStep(`round ${round + 1}: ${name}`, step++, steps)
+        runs[name].push(await measure(services.get(name) as ServiceProcess, options))
+      }
+    }
+  } finally {
+    await Promise.all([...services.values()].map((service) => service.stop()))
   }
   return conclude(runs, options)
 }
 
-async function measure(settings: Record<string, string>, { rate, seconds }: BenchOptions): Promise<Run> {
-  const service = await startServiceProcess(settings)
-
+async function measure(service: ServiceProcess, { rate, seconds }: BenchOptions): Promise<Run> {
   async function measurePct(what: () => Promise<unknown>): Promise<number> {
     const startedAt = performance.now()
     const before = await service.readUsage()
@@ -57,17 +71,15 @@ async function measure(settings: Record<string, string>, { rate, seconds }: Benc
     return ((after.cpuMs - before.cpuMs) / (performance.now() - startedAt)) * 100
   }
 
-  try {
-    await sendUnpaced(service.url, { connections: 2, requests: WARM_UP_REQUESTS })
-    const loadSeconds = Math.max(seconds, MIN_LOAD_SECONDS)
-    const loadPct = await measurePct(() => sendAtRate(service.url, { rate, seconds: loadSeconds }))
-    const guardPct = await readGuardPct(service.url)
-    await delay(SETTLE_MS)
-    const restPct = await measurePct(() => delay(seconds * 1000))
-    return { restPct, loadPct, guardPct }
-  } finally {
-    await service.stop()
-  }
+  service.resume()
+  await sendUnpaced(service.url, { connections: 2, requests: SETTLING_REQUESTS })
+  const loadSeconds = Math.max(seconds, MIN_LOAD_SECONDS)
+  const loadPct = await measurePct(() => sendAtRate(service.url, { rate, seconds: loadSeconds }))
+  const guardPct = await readGuardPct(service.url)
+  await delay(SETTLE_MS)
+  const restPct = await measurePct(() => delay(seconds * 1000))
+  service.pause()
+  return { restPct, loadPct, guardPct }
 }
 
 async function readGuardPct(url: string): Promise<number | null> {
@@ -111,7 +123,7 @@ function conclude(runs: Record<Case, Run[]>, { rounds, seconds, rate }: BenchOpt
       }
     ],
     notes: [
-      `${rounds} rounds, bare, spans and all in turn, each a fresh process: ${Math.max(seconds, MIN_LOAD_SECONDS)} s of load, then ${seconds} s at rest.`
+      `${rounds} rounds, bare, spans and all in turn, each in one process for all of them, paused out of its turn: ${Math.max(seconds, MIN_LOAD_SECONDS)} s of load, then ${seconds} s at rest.`
     ],
     measurements: runs
   }
