@@ -15,5 +15,11 @@ process.on('message', function keepInMind(message) {
 })
 
 process.on('disconnect', function endAll() {
-  for (const pid of pids) process.kill(pid, 'SIGKILL')
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It had ended by itself; the others have not.
+    }
+  }
 })
