@@ -33,7 +33,6 @@ interface Summary {
   p99Ms: number
   rssMb: number
   startupMs: number
-  failed: number
 }
 
 /** @param startupsMs by variant @param howTaken for the reader: over how long, under what load */
@@ -117,8 +116,7 @@ function summarize(variant: Variant, measurements: Measurement[], startupsMs: re
     p50Ms: medianOf(({ p50Ms }) => p50Ms),
     p99Ms: medianOf(({ p99Ms }) => p99Ms),
     rssMb: medianOf(({ rssMb }) => rssMb),
-    startupMs: quantile(startupsMs, 0.5),
-    failed: own.reduce((sum, { failed }) => sum + failed, 0)
+    startupMs: quantile(startupsMs, 0.5)
   }
 }
 

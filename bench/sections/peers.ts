@@ -1,20 +1,17 @@
 /** What each way of watching the same healthy service costs it, measured in turn, round after round. */
+import { sum } from '../../src/evidence/tally.ts'
 import { installPeers } from '../install-peers.ts'
-import { sendAtRate, sendUnpaced } from '../paced-load.ts'
+import { sendAtRate } from '../paced-load.ts'
 import { concludePeers, type Measurement } from '../peers-summary.ts'
 import type { BenchOptions, OnStep, Section, SectionResult } from '../section.ts'
 import { type ServiceProcess, startServiceProcess } from '../service-process.ts'
 import { type Sink, startSink } from '../sink.ts'
 import { quantile } from '../statistics.ts'
+import { takeTurn, WARM_UP_REQUESTS, warmUp } from '../turns.ts'
 import { VARIANTS, type Variant } from '../variants.ts'
 
-/** Until the code that a request runs is optimized: after 1,500 a request still became cheaper from turn to turn. */
-const WARM_UP_REQUESTS = 3000
-const WARM_UP_CONNECTIONS = 2
 /** The machine's own speed changes from second to second: whoever is compared has to run close to the other. */
 const TURN_SECONDS = 2
-/** After its pause: what waited meanwhile, timers and a cold cache, is not what a request costs. */
-const SETTLING_REQUESTS = 20
 
 /** A variant with its process, which lives through all rounds: fresh ones differed from themselves by a quarter. */
 interface Contender {
@@ -23,8 +20,8 @@ interface Contender {
   sink: Sink
 }
 
-/** What a contender used and answered in its turns of one round. */
-interface Turns {
+/** What a contender used and answered in one turn. */
+interface Turn {
   cpuMs: number
   latenciesMs: number[]
   failed: number
@@ -51,7 +48,7 @@ async function comparePeers(options: BenchOptions, onStep: OnStep): Promise<Sect
       tell(`warm-up: ${variant.name}`)
       const contender = await startContender(variant)
       contenders.push(contender)
-      await warmUp(contender)
+      await warmUp(contender.service)
     }
     for (let round = 0; round < options.rounds; round++) {
       measurements.push(...(await measureRound(contenders, round, turns, options.rate, tell)))
@@ -101,11 +98,6 @@ async function stopContender({ service, sink }: Contender): Promise<void> {
   sink.close()
 }
 
-async function warmUp({ service }: Contender): Promise<void> {
-  await sendUnpaced(service.url, { connections: WARM_UP_CONNECTIONS, requests: WARM_UP_REQUESTS })
-  service.pause()
-}
-
 async function measureRound(
   contenders: readonly Contender[],
   round: number,
@@ -113,15 +105,15 @@ async function measureRound(
   rate: number,
   tell: (doing: string) => void
 ): Promise<Measurement[]> {
-  const turnsOf = new Map<Contender, Turns>()
+  const turnsOf = new Map(contenders.map((contender) => [contender, [] as Turn[]]))
   for (const { sink } of contenders) sink.take()
   for (let turn = 0; turn < turns; turn++) {
     for (const contender of inTurn(contenders, round + turn)) {
       tell(`round ${round + 1}: ${contender.variant.name}`)
-      turnsOf.set(contender, await takeTurn(contender, turnsOf.get(contender), rate))
+      turnsOf.get(contender)?.push(await takeTurn(contender.service, () => measure(contender, rate)))
     }
   }
-  return contenders.map((contender) => toMeasurement(contender, turnsOf.get(contender) as Turns, round))
+  return [...turnsOf].map(([contender, itsTurns]) => toMeasurement(contender, itsTurns, round))
 }
 
 /** Another one begins each time: what comes after what changes nothing in the end. */
@@ -130,35 +122,24 @@ function inTurn<T>(all: readonly T[], time: number): T[] {
   return [...all.slice(first), ...all.slice(0, first)]
 }
 
-async function takeTurn(
-  { variant, service }: Contender,
-  before: Turns = { cpuMs: 0, latenciesMs: [], failed: 0, rssMb: 0 },
-  rate: number
-): Promise<Turns> {
-  service.resume()
-  await sendUnpaced(service.url, { connections: WARM_UP_CONNECTIONS, requests: SETTLING_REQUESTS })
+async function measure({ variant, service }: Contender, rate: number): Promise<Turn> {
   const start = await service.readUsage()
   const { latenciesMs, failed } = await sendAtRate(service.url, { rate, seconds: TURN_SECONDS })
   const end = await service.readUsage()
   if (variant.isOurs) await requireRate(service.url, variant)
-  service.pause()
-  return {
-    cpuMs: before.cpuMs + end.cpuMs - start.cpuMs,
-    latenciesMs: [...before.latenciesMs, ...latenciesMs],
-    failed: before.failed + failed,
-    rssMb: end.rssMb
-  }
+  return { cpuMs: end.cpuMs - start.cpuMs, latenciesMs, failed, rssMb: end.rssMb }
 }
 
-function toMeasurement({ variant, sink }: Contender, turns: Turns, round: number): Measurement {
-  const { cpuMs, latenciesMs, failed, rssMb } = turns
+function toMeasurement({ variant, sink }: Contender, turns: readonly Turn[], round: number): Measurement {
+  const latenciesMs = turns.flatMap((turn) => turn.latenciesMs)
+  const failed = sum(turns.map((turn) => turn.failed))
   return {
     variant: variant.name,
     round,
-    cpuMsPerRequest: cpuMs / (latenciesMs.length + failed),
+    cpuMsPerRequest: sum(turns.map(({ cpuMs }) => cpuMs)) / (latenciesMs.length + failed),
     p50Ms: quantile(latenciesMs, 0.5),
     p99Ms: quantile(latenciesMs, 0.99),
-    rssMb,
+    rssMb: turns.at(-1)?.rssMb ?? Number.NaN,
     answered: latenciesMs.length,
     failed,
     received: sink.take()

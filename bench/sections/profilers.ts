@@ -1,15 +1,13 @@
 /** What the profilers cost a service at rest, and whether its own figure for all telemetry agrees with on and off. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { sendAtRate, sendUnpaced } from '../paced-load.ts'
+import { sendAtRate } from '../paced-load.ts'
 import type { BenchOptions, OnStep, Section, SectionResult } from '../section.ts'
 import { type ServiceProcess, startServiceProcess } from '../service-process.ts'
 import { describeSpread, quantile, spreadOf } from '../statistics.ts'
+import { takeTurn, warmUp } from '../turns.ts'
 
 const MAX_AT_REST_PCT = 2
 const MAX_DISAGREEMENT = 2
-const WARM_UP_REQUESTS = 3000
-/** After its pause: what waited meanwhile is not what is measured. */
-const SETTLING_REQUESTS = 20
 /** What the load left to be done has ended by then. */
 const SETTLE_MS = 3_000
 /** The service's own figure is that of the last 8 s. */
@@ -47,13 +45,13 @@ async function measureProfilers(options: BenchOptions, onStep: OnStep): Promise<
       onStep(`warm-up: ${name}`, step++, steps)
       const service = await startServiceProcess(CASES[name])
       services.set(name, service)
-      await sendUnpaced(service.url, { connections: 2, requests: WARM_UP_REQUESTS })
-      service.pause()
+      await warmUp(service)
     }
     for (let round = 0; round < options.rounds; round++) {
       for (const name of round % 2 === 0 ? cases : cases.toReversed()) {
         onStep(`round ${round + 1}: ${name}`, step++, steps)
-        runs[name].push(await measure(services.get(name) as ServiceProcess, options))
+        const service = services.get(name) as ServiceProcess
+        runs[name].push(await takeTurn(service, () => measure(service, options)))
       }
     }
   } finally {
@@ -71,14 +69,11 @@ async function measure(service: ServiceProcess, { rate, seconds }: BenchOptions)
     return ((after.cpuMs - before.cpuMs) / (performance.now() - startedAt)) * 100
   }
 
-  service.resume()
-  await sendUnpaced(service.url, { connections: 2, requests: SETTLING_REQUESTS })
   const loadSeconds = Math.max(seconds, MIN_LOAD_SECONDS)
   const loadPct = await measurePct(() => sendAtRate(service.url, { rate, seconds: loadSeconds }))
   const guardPct = await readGuardPct(service.url)
   await delay(SETTLE_MS)
   const restPct = await measurePct(() => delay(seconds * 1000))
-  service.pause()
   return { restPct, loadPct, guardPct }
 }
 

@@ -66,17 +66,19 @@ export function findHoldings(
   const holdings: Holding[] = []
   const numberByKey = new Map<string, number>()
 
+  function isNewId(id: number): boolean {
+    return id > first && id <= last
+  }
+
   // Asked once for every edge of the heap.
   const newNodes = new Uint8Array(graph.nodeCount)
   for (let node = 0; node < graph.nodeCount; node++) {
-    const id = graph.id(node)
     const type = graph.type(node)
-    if (id > first && id <= last && (PROGRAM_TYPES.has(type) || type === LINK_TYPE)) newNodes[node] = 1
+    if (isNewId(graph.id(node)) && (PROGRAM_TYPES.has(type) || type === LINK_TYPE)) newNodes[node] = 1
   }
   function isNew(node: number): boolean {
     return newNodes[node] === 1
   }
-  const isNewId = (id: number) => id > first && id <= last
 
   function numberOfHolding(owner: number, edge: number): number {
     const isVariable = graph.edgeType(edge) === 'context'

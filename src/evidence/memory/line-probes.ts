@@ -55,9 +55,10 @@ export function placeLineProbes(
   }
 
   function probe(place: number, value: unknown): void {
+    const current = readContainer ? readContainer() : value
     // A mention of something else, `Promise.all`, where there is no such variable: no reading at all.
-    if (!readContainer && value === undefined) return
-    notice(readContainer ? readContainer() : value)
+    if (current === undefined) return
+    notice(current)
     lastPlace = place
     reached.add(place)
   }
