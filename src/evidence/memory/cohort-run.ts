@@ -35,7 +35,7 @@ const MAX_RSS_GROWTH_BYTES = 128 * BYTES_PER_MB
 export interface CohortRun {
   readonly run: WorkloadRun
   readonly heap: HeapInspector
-  /** What an iteration took while it warmed up. */
+  /** What an iteration took while it warmed up, the median. */
   readonly iterationMs: number
   readonly boundaries: number[]
   readonly cohortIterations: number[]
@@ -46,9 +46,10 @@ export interface CohortRun {
 export async function warmUp(workload: Workload, onProgress: (done: number) => void): Promise<CohortRun> {
   const run = createWorkloadRun(workload, onProgress)
   const heap = openHeapInspector()
-  const startMs = readBudgetClockMs()
-  const ran = await run.run(WARM_UP_ITERATIONS, WARM_UP_LIMITS)
-  const iterationMs = (readBudgetClockMs() - startMs) / ran
+  const timesMs: number[] = []
+  await run.run(WARM_UP_ITERATIONS, WARM_UP_LIMITS, (timeMs) => timesMs.push(timeMs))
+  // Not the mean: one iteration that a busy machine holds up would make the cohorts too small to see what begins late.
+  const iterationMs = timesMs.sort((a, b) => a - b)[timesMs.length >> 1] ?? 0
   await heap.collectEverything()
   const boundaries = [heap.markBoundary()]
   return { run, heap, iterationMs, boundaries, cohortIterations: [], history: [readUsedBytes()] }

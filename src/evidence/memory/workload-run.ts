@@ -20,8 +20,12 @@ export interface RunLimits {
 export interface WorkloadRun {
   /** Iterations run so far. */
   readonly done: number
-  /** Runs at most `count`, fewer where a limit is reached before, but one at least. @returns how many it ran */
-  run(count: number, limits: RunLimits): Promise<number>
+  /**
+   * Runs at most `count`, fewer where a limit is reached before, but one at least.
+   * @param noteTime gets what each iteration took, by the budget's clock
+   * @returns how many it ran
+   */
+  run(count: number, limits: RunLimits, noteTime?: (iterationMs: number) => void): Promise<number>
 }
 
 /** How many times longer than its CPU time the work may take on a busy machine, or while it waits. */
@@ -38,15 +42,20 @@ export function createWorkloadRun(workload: Workload, onProgress: (done: number)
 
   async function run(
     count: number,
-    { budgetMs, growthBytes = Number.POSITIVE_INFINITY }: RunLimits
+    { budgetMs, growthBytes = Number.POSITIVE_INFINITY }: RunLimits,
+    noteTime = (_iterationMs: number) => {}
   ): Promise<number> {
-    const endMs = readBudgetClockMs() + budgetMs
+    let nowMs = readBudgetClockMs()
+    const endMs = nowMs + budgetMs
     const mostBytes = readAllocatedBytes() + growthBytes
     let ran = 0
-    while (ran < count && (ran === 0 || (readBudgetClockMs() < endMs && readAllocatedBytes() < mostBytes))) {
+    while (ran < count && (ran === 0 || (nowMs < endMs && readAllocatedBytes() < mostBytes))) {
       await workload.iterate(done)
       done += 1
       ran += 1
+      const startedAtMs = nowMs
+      nowMs = readBudgetClockMs()
+      noteTime(nowMs - startedAtMs)
     }
     onProgress(done)
     return ran

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { checkFixture, readExpected } from '../../fixtures/leaks/trials.ts'
 
 describe('a leak check', () => {
-  for (const name of ['private-field', 'listeners', 'buffers', 'late']) {
+  for (const name of ['private-field', 'listeners', 'buffers', 'late-held-up']) {
     test(`finds ${name}, its variable and its line, and proves it`, async () => {
       const report = await checkFixture(name)
       const { verdict, retained_by, allocated_at } = report
