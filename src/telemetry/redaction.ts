@@ -24,9 +24,15 @@ function isSensitiveAttribute(name: string): boolean {
   return sensitive
 }
 
+/**
+ * A name and its value. Tried only where a name begins: tried at each of its letters as well, a caller's 15 KB without
+ * any "=" held everything up for 190 ms.
+ */
+const QUERY_PAIR = /(?<=^|[?&=#\s])([^?&=#\s]+)=([^&#\s]*)/g
+
 /** The query string of `url` (a whole address, a path, or a bare query) without the values of sensitive names. */
 export function redactUrl(url: string): string {
-  return url.replace(/([^?&=#\s]+)=([^&#\s]*)/g, function redactPair(pair, name: string) {
+  return url.replace(QUERY_PAIR, function redactPair(pair, name: string) {
     return isSensitive(name) ? `${name}=${REDACTED}` : pair
   })
 }
