@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
+import { sum } from './tally.ts'
 
 /** V8's own name for them (src/profiler/cpu-profiler.cc), as Linux keeps it: 15 characters. */
 const PROFILER_THREAD = 'v8:ProfEvntProc'
@@ -27,6 +28,9 @@ export interface ProfilerOverhead {
 
 let readings: Reading[] = []
 let mainThreadCpuMs = 0
+/** By thread, as last read: what a thread has used is not told any more once it has ended, as after each window. */
+let runningThreads = new Map<string, number>()
+let endedThreadsCpuMs = 0
 let timer: NodeJS.Timeout | undefined
 
 export function startOverheadWatch(): void {
@@ -70,18 +74,30 @@ export function readProfilerCpuMs(): number {
   return mainThreadCpuMs + readProfilerThreadsCpuMs()
 }
 
-/** @returns NaN where there is no /proc */
+/** @returns the CPU time of V8's sampling threads, those that have ended included; NaN where there is no /proc */
 function readProfilerThreadsCpuMs(): number {
   try {
-    return readdirSync(THREADS_DIR).reduce((sum, threadId) => sum + readThreadCpuMs(threadId), 0)
+    const running = new Map(
+      readdirSync(THREADS_DIR).flatMap((threadId) => readProfilerThread(threadId) ?? [])
+    )
+    for (const [threadId, cpuMs] of runningThreads) {
+      if (!running.has(threadId)) endedThreadsCpuMs += cpuMs
+    }
+    runningThreads = running
+    return endedThreadsCpuMs + sum(running.values())
   } catch {
     return Number.NaN
   }
 }
 
-function readThreadCpuMs(threadId: string): number {
-  const name = readFileSync(`${THREADS_DIR}/${threadId}/comm`, 'utf8').trim()
-  if (name !== PROFILER_THREAD) return 0
-  const [cpuNanos] = readFileSync(`${THREADS_DIR}/${threadId}/schedstat`, 'utf8').split(' ')
-  return Number(cpuNanos) / NANOS_PER_MS
+/** @returns undefined for other threads, and for one that ends meanwhile */
+function readProfilerThread(threadId: string): [[string, number]] | undefined {
+  try {
+    const name = readFileSync(`${THREADS_DIR}/${threadId}/comm`, 'utf8').trim()
+    if (name !== PROFILER_THREAD) return undefined
+    const [cpuNanos] = readFileSync(`${THREADS_DIR}/${threadId}/schedstat`, 'utf8').split(' ')
+    return [[threadId, Number(cpuNanos) / NANOS_PER_MS]]
+  } catch {
+    return undefined
+  }
 }
