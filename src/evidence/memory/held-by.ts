@@ -8,15 +8,21 @@ export interface HeldBy {
   /** What a person reads. */
   name: string
   /** What the source may mention where it grows, the likeliest first: the last name, and the variable itself. */
-  identifiers: string[]
-  /** URL of the script whose variable it is, where what grows is the variable's own value. */
-  scriptUrl?: string | undefined
+  identifiers: Identifier[]
   /** Node's own list of timers: no variable of the program. */
   isTimer: boolean
   /** V8's ids of the objects from the variable down to what holds, the first ones. */
   holderIds: number[]
 }
 
+export interface Identifier {
+  name: string
+  /** URL of the only script that a variable can be mentioned in; undefined for properties, globals and exports. */
+  scriptUrl: string | undefined
+}
+
+/** V8's own objects that stand between a program's: an exported variable's, and what a proxy stands for. */
+const HIDDEN_LINKS = new Set(['system / Cell', 'system / JSProxy'])
 const NATIVE_CONTEXT = 'system / NativeContext'
 /** Names that stand for the same thing when they repeat: the links of a list. */
 const MAX_NAMES = 3
@@ -38,23 +44,32 @@ export function nameHolder(
   }
   if (isVariable || (label !== '' && isGlobal(graph, retainers, owner))) {
     const scriptUrl = isVariable ? scriptOfScope(graph, retainers, owner) : undefined
-    return { name: label, identifiers: [label], scriptUrl, isTimer: false, holderIds: [] }
+    return { name: label, identifiers: [{ name: label, scriptUrl }], isTimer: false, holderIds: [] }
   }
   const isOld = (node: number) => graph.id(node) <= firstBoundary
   // An EventEmitter's listeners lead back to it, too: what they call it is not what the program does.
   const path =
     climbToVariable(graph, retainers, owner, isOld) ?? climbToVariable(graph, retainers, owner, () => true)
   if (path === null) return null
-  const { names, holderIds } = path
+  const { names, holderIds, scriptUrl } = path
   if (label !== '') names.push(label)
   const distinct = names.filter((name, index) => name !== names[index - 1] && !isLink(names, index))
   const shown = distinct.length > MAX_NAMES ? [distinct[0], '…', distinct.at(-1)] : distinct
   return {
     name: shown.join('.').replace(SYMBOL, '[$1]'),
-    identifiers: [...new Set([distinct.at(-1), distinct[0]])].map((name = '') => name.replace(SYMBOL, '$1')),
+    identifiers: listIdentifiers(distinct, scriptUrl),
     isTimer: false,
     holderIds: holderIds.slice(0, MAX_HOLDERS)
   }
+}
+
+function listIdentifiers(names: readonly string[], scriptUrl: string | undefined): Identifier[] {
+  const [variable = '', ...properties] = names.map((name) => name.replace(SYMBOL, '$1'))
+  const property = properties.at(-1)
+  return [
+    ...(property === undefined ? [] : [{ name: property, scriptUrl: undefined }]),
+    { name: variable, scriptUrl }
+  ]
 }
 
 /** The links of a long list say nothing: what it hangs on does. */
@@ -90,6 +105,8 @@ interface Path {
   /** The variable, then the properties down to the object. */
   names: string[]
   holderIds: number[]
+  /** Of the variable, where it is one of a scope. */
+  scriptUrl: string | undefined
 }
 
 /** @returns the shortest way from a variable to `start`, or null without one; only through nodes that `mayExplain` */
@@ -106,7 +123,11 @@ function climbToVariable(
     for (const { node, edge } of retainers.retainersOf(below)) {
       if (!mayExplain(node) || isDetourToValue(graph, node, edge, () => false)) continue
       const variable = variableAt(graph, retainers, node, edge)
-      if (variable !== null) return walkDown(graph, cameFrom, below, start, variable)
+      if (variable !== null) {
+        const isOfScope = graph.edgeType(edge) === 'context'
+        const scriptUrl = isOfScope ? scriptOfScope(graph, retainers, node) : undefined
+        return { ...walkDown(graph, cameFrom, below, start, variable), scriptUrl }
+      }
       if (node === start || cameFrom.has(node) || !leadsOn(graph, node)) continue
       cameFrom.set(node, { node, edge, below })
       queue.push(node)
@@ -122,7 +143,7 @@ function leadsOn(graph: HeapGraph, node: number): boolean {
     type !== 'synthetic' &&
     type !== 'code' &&
     type !== 'object shape' &&
-    (type !== 'hidden' || graph.name(node) === 'system / Cell')
+    (type !== 'hidden' || HIDDEN_LINKS.has(graph.name(node)))
   )
 }
 
@@ -150,8 +171,8 @@ function walkDown(
   from: number,
   start: number,
   variable: string
-): Path {
-  const path: Path = { names: [variable], holderIds: [] }
+): Omit<Path, 'scriptUrl'> {
+  const path = { names: [variable], holderIds: [] as number[] }
   for (let node = from; ; ) {
     path.holderIds.push(graph.id(node))
     const step = cameFrom.get(node)

@@ -52,10 +52,10 @@ export function createLeakLocator(
     return found && `${sources.relativePath(found.file)}:${found.line}`
   }
 
-  async function probeLines({ identifiers, scriptUrl }: HeldBy): Promise<Line | undefined> {
+  async function probeLines({ identifiers }: HeldBy): Promise<Line | undefined> {
     const readContainer = container === undefined ? undefined : () => container
     for (const identifier of identifiers) {
-      const probes = placeLineProbes(heap, sources, { identifier, scriptUrl }, readContainer)
+      const probes = placeLineProbes(heap, sources, identifier, readContainer)
       const endMs = readBudgetClockMs() + BUDGET_MS
       for (let i = 0; i < MAX_ITERATIONS && readBudgetClockMs() < endMs; i++) {
         await run.run(1, { budgetMs: endMs - readBudgetClockMs() })
@@ -84,7 +84,7 @@ export function createLeakLocator(
 
   return {
     findUnreachedLimit: async () =>
-      heldBy?.isTimer === false ? findUnreachedLimit(heap, sources, heldBy, run) : undefined,
+      heldBy?.isTimer === false ? findUnreachedLimit(heap, sources, heldBy, container, run) : undefined,
     findInsertion,
     proveByClearing
   }

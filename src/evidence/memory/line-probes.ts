@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { SourceTree } from '../source-tree.ts'
 import type { HeapInspector } from './heap-inspector.ts'
+import type { Identifier } from './held-by.ts'
 import { sizeOf } from './insertion-watch.ts'
 
 export interface Line {
@@ -30,14 +31,14 @@ interface Script {
 const MAX_PROBES = 200
 
 /**
- * @param what `identifier` is the variable or property as the source spells it; of a variable whose script is known
- *   others of the same name, in other scripts, are left alone
+ * @param identifier the variable or property as the source spells it; of a variable whose script is known others of
+ *   the same name, in other scripts, are left alone
  * @param readContainer reads the container where it is known; else the identifier is read in the line's own scope
  */
 export function placeLineProbes(
   heap: HeapInspector,
   sources: SourceTree,
-  { identifier, scriptUrl }: { identifier: string; scriptUrl: string | undefined },
+  { name, scriptUrl }: Identifier,
   readContainer: (() => unknown) | undefined
 ): LineProbes {
   let lastPlace: number | undefined
@@ -63,9 +64,12 @@ export function placeLineProbes(
     reached.add(place)
   }
 
-  const read = identifier.startsWith('#') ? `this.${identifier}` : identifier
-  const expression = readContainer ? 'undefined' : `(() => { try { return ${read} } catch {} })()`
-  const lines = probeMatchingLines(heap, sources, mentionOf(identifier), probe, { expression, scriptUrl })
+  const read = name.startsWith('#') ? `this.${name}` : name
+  const expression = readContainer ? 'undefined' : readSafely(read)
+  const lines = probeMatchingLines(heap, sources, mentionOf(name), probe, {
+    toExpression: () => expression,
+    scriptUrl
+  })
   const growths = lines.map(() => 0)
   const reached = new Set<number>()
 
@@ -86,33 +90,41 @@ let probes = 0
 
 /**
  * Calls `probe` whenever one of the lines is reached.
- * @param options.expression evaluated in the line's own scope, for `probe`
+ * @param options.toExpression what is evaluated in the scope of a line with this text, for `probe`
  * @param options.scriptUrl the only script to look at
  * @returns the lines of one's own code that match, at most MAX_PROBES; `probe` is told the index
  */
-export function probeMatchingLines(
+export function probeMatchingLines<T>(
   heap: HeapInspector,
   sources: SourceTree,
   pattern: RegExp,
-  probe: (place: number, value: unknown) => void,
-  { expression = 'undefined', scriptUrl }: { expression?: string; scriptUrl?: string | undefined } = {}
+  probe: (place: number, value: T) => void,
+  {
+    toExpression = () => 'undefined',
+    scriptUrl
+  }: { toExpression?: (text: string) => string; scriptUrl?: string | undefined } = {}
 ): Line[] {
   const name = `__leakCheckProbe${probes++}`
   Object.defineProperty(globalThis, name, { value: probe })
   const lines: Line[] = []
   for (const { scriptId, url } of listOwnScripts(heap, sources)) {
     if (scriptUrl !== undefined && url !== scriptUrl) continue
-    for (const line of linesMatching(url, pattern)) {
+    for (const { line, text } of linesMatching(url, pattern)) {
       if (lines.length >= MAX_PROBES) return lines
       heap.post('Debugger.setBreakpoint', {
         location: { scriptId, lineNumber: line - 1 },
         // Always false: it never pauses.
-        condition: `void globalThis.${name}(${lines.length}, ${expression})`
+        condition: `void globalThis.${name}(${lines.length}, ${toExpression(text)})`
       })
       lines.push({ file: fileURLToPath(url), line })
     }
   }
   return lines
+}
+
+/** @returns an expression for what `path` leads to, or undefined where it leads nowhere */
+export function readSafely(path: string): string {
+  return `(() => { try { return ${path} } catch {} })()`
 }
 
 /** @returns what finds the identifier in a text, and not as a part of a longer one */
@@ -140,8 +152,8 @@ function isChecker(url: string): boolean {
   return url.startsWith(new URL('.', import.meta.url).href)
 }
 
-function linesMatching(url: string, pattern: RegExp): number[] {
+function linesMatching(url: string, pattern: RegExp): { line: number; text: string }[] {
   return readFileSync(fileURLToPath(url), 'utf8')
     .split('\n')
-    .flatMap((text, index) => (pattern.test(text) ? [index + 1] : []))
+    .flatMap((text, index) => (pattern.test(text) ? [{ line: index + 1, text }] : []))
 }
