@@ -129,7 +129,7 @@ function describeLeak({ counts }: Holding, done: number): string {
     : `over ${done} iterations what is kept grows in proportion`
 }
 
-/** Names the variable, the line, the types and the proof, unless the growth has a limit that it has not reached. */
+/** Names the variable, the line, the types and the proof, unless the growth has a limit that it keeps, or has not reached. */
 async function explain(
   holding: Holding,
   heldBy: HeldBy | null,
@@ -137,14 +137,14 @@ async function explain(
   rootDir: string
 ): Promise<LeakFindings> {
   const { heap, run, cohortIterations } = cohorts
-  const leak = conclude(cohorts, 'leak', describeLeak(holding, run.done))
   const bytesPerIteration = sum(holding.bytes) / sum(cohortIterations) + holding.storeBytes / run.done
   const growingTypes = listTypes(holding, sum(cohortIterations))
   // Only now: an innocent workload is not to wait for the parser of source text.
   const { createLeakLocator } = await import('./leak-location.ts')
   const locator = createLeakLocator(heap, rootDir, holding, heldBy, run)
-  const limit = await locator.findUnreachedLimit()
-  if (limit !== undefined) return { ...leak, verdict: 'inconclusive', leak_detected: false, reason: limit }
+  const limit = await locator.judgeByLimit()
+  if (limit) return conclude(cohorts, limit.verdict, limit.reason)
+  const leak = conclude(cohorts, 'leak', describeLeak(holding, run.done))
   const allocatedAt = await locator.findInsertion()
   return {
     ...leak,

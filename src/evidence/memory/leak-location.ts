@@ -1,6 +1,7 @@
 /** Where the leak is put in, and the proof that it is one. Changes the container: for a process to be thrown away. */
 import path from 'node:path'
 import { createSourceTree } from '../source-tree.ts'
+import { judgeByLimit, type LimitVerdict } from './growth-limit.ts'
 import type { HeapInspector } from './heap-inspector.ts'
 import type { HeldBy } from './held-by.ts'
 import type { Holding } from './holdings.ts'
@@ -8,7 +9,6 @@ import { clear, createInsertionWatch } from './insertion-watch.ts'
 import type { LeakReport } from './leak-report.ts'
 import { type Line, placeLineProbes } from './line-probes.ts'
 import { toMb } from './megabytes.ts'
-import { findUnreachedLimit } from './unreached-limit.ts'
 import { readBudgetClockMs, type WorkloadRun } from './workload-run.ts'
 
 /** One that leaks only now and then is met all the same. */
@@ -21,8 +21,8 @@ const HANDLE = '__leakCheckContainer'
 const WATCHING_FILE = path.join(import.meta.dirname, 'insertion-watch.ts')
 
 export interface LeakLocator {
-  /** @returns what limits the growth, though the run has not come so far; undefined where nothing does */
-  findUnreachedLimit(): Promise<string | undefined>
+  /** @returns undefined where nothing limits the growth */
+  judgeByLimit(): Promise<LimitVerdict | undefined>
   /** @returns the `file:line` that makes the holding grow, or undefined where it could not be told */
   findInsertion(): Promise<string | undefined>
   /** Empties the container and collects: what comes back is what it held. @returns null for what can't be emptied */
@@ -83,8 +83,8 @@ export function createLeakLocator(
   }
 
   return {
-    findUnreachedLimit: async () =>
-      heldBy?.isTimer === false ? findUnreachedLimit(heap, sources, heldBy, container, run) : undefined,
+    judgeByLimit: async () =>
+      heldBy?.isTimer === false ? judgeByLimit(heap, sources, heldBy, container, run) : undefined,
     findInsertion,
     proveByClearing
   }
