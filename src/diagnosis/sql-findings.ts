@@ -18,6 +18,7 @@ import { type Finding, round } from './finding.ts'
 import {
   MIN_EXPLAINED_STATEMENT_MS,
   MIN_OUTLIER_STATEMENT_MS,
+  MIN_REPORTED_WAIT_MS,
   MIN_SLOW_STATEMENT_MS,
   MIN_WASTED_ROWS
 } from './thresholds.ts'
@@ -37,14 +38,21 @@ export function findSqlFindings(
   plans: readonly CapturedPlan[]
 ): Finding[] {
   const readings = new Map(plans.map((plan) => [plan.statement, toReading(plan)]))
+  const repeated = findRepeatedStatements(tree, samples, sources).map((each) =>
+    toRepeatedFinding(each, tree, sources)
+  )
+  const slow = measureStatements(tree, samples, sources).flatMap(
+    (use) => findSlow(use, readings.get(use.statement) ?? NO_PLAN, tree, sources) ?? []
+  )
   return [
-    ...findRepeatedStatements(tree, samples, sources).map((repeated) =>
-      toRepeatedFinding(repeated, tree, sources)
-    ),
-    ...measureStatements(tree, samples, sources).flatMap(
-      (use) => findSlow(use, readings.get(use.statement) ?? NO_PLAN, tree, sources) ?? []
-    )
+    ...repeated,
+    ...slow.filter((finding) => finding.severity === 'fault' || !repeated.some(isOf(finding)))
   ]
+}
+
+/** What repeats is told once, unless each execution is slow by itself. */
+function isOf({ span, statement }: Finding) {
+  return (other: Finding) => other.span === span && other.statement === statement
 }
 
 function toReading({ json, durationMs }: CapturedPlan): ReadPlan {
@@ -71,7 +79,7 @@ function toRepeatedFinding(repeated: RepeatedStatement, tree: SpanTree, sources:
   }
 }
 
-/** By its plan where that says what is wrong, else by its time. */
+/** By its plan where that says what is wrong, else by its time; what waits for the database has at least its line. */
 function findSlow(
   use: StatementUse,
   plan: ReadPlan,
@@ -89,8 +97,9 @@ function findSlow(
     Math.min(use.medianMs, plan.slowestMs) >= MIN_SLOW_STATEMENT_MS ||
     Math.min(use.slowestMs, plan.slowestMs) >= MIN_OUTLIER_STATEMENT_MS ||
     (plan.issues.some(isCause) && msPerRequest >= MIN_EXPLAINED_STATEMENT_MS)
-  if (!isWasteful && !isSlow) return undefined
-  const isFault = isSlow || plan.candidates.length > 0 || msPerRequest >= MIN_EXPLAINED_STATEMENT_MS
+  if (!isWasteful && !isSlow && msPerRequest < MIN_REPORTED_WAIT_MS) return undefined
+  const wastesTime = plan.candidates.length > 0 || msPerRequest >= MIN_EXPLAINED_STATEMENT_MS
+  const isFault = isSlow || (isWasteful && wastesTime)
   return {
     ...toSqlFinding(use, msPerRequest, tree, sources),
     severity: isFault ? 'fault' : 'info',
@@ -109,7 +118,12 @@ function isCause({ kind }: PlanIssue): boolean {
   return !['misestimate', 'unindexed-scan', 'selective-scan', 'rows-skipped'].includes(kind)
 }
 
-function suggestForPlan({ issues, candidates: [candidate] }: PlanReading): string {
+function suggestForPlan(plan: PlanReading): string {
+  const {
+    issues,
+    candidates: [candidate]
+  } = plan
+  if (plan === NO_PLAN) return 'Its plan is not known here. Ask the database (EXPLAIN ANALYZE).'
   if (candidate) {
     const columns = candidate.columns.map((column) => `${candidate.table}.${column}`).join(', ')
     return (
