@@ -4,7 +4,7 @@
  * A limit that is near enough is tried: whoever grows beyond it has none.
  */
 import type { SourceTree } from '../source-tree.ts'
-import type { HeapInspector } from './heap-inspector.ts'
+import { fetchObject, type HeapInspector } from './heap-inspector.ts'
 import type { HeldBy } from './held-by.ts'
 import { sizeOf } from './insertion-watch.ts'
 import { mentionOf, probeMatchingLines, readSafely } from './line-probes.ts'
@@ -25,18 +25,23 @@ const DECLARED = '__leakCheckLimit'
 /** As libraries of caches, queues and pools call it. */
 const LIMIT_NAMES = ['max', 'maxSize', 'maxEntries', 'maxLength', 'maxItems', 'limit', 'capacity']
 /** `.size > MAX`, but not `.length > 0`. */
-const COMPARED = '\\.(?:size|length|byteLength)\\s*(?:>=?|===?)\\s*(?!0\\b)'
+const COMPARED = '\\.(#?(?:size|length|byteLength|count))\\s*(?:>=?|===?)\\s*(?!0\\b)'
 const PATH = '[\\w$#]+(?:\\.[\\w$#]+)*'
 const SUM = `${PATH}(?:\\s*[-+*/]\\s*${PATH})*`
 /** What is compared, and with what, unless it takes a call to tell. */
 const COMPARISON = new RegExp(`(${PATH})${COMPARED}(?:(${SUM})\\s*(?:[)&|;?:]|$))?`)
 
 interface Limit {
-  /** Entries; undefined where it takes a call to tell. */
-  size: number | undefined
+  /** Undefined where it takes a call to tell. */
+  limit: number | undefined
+  /** What it is a limit of, as large as it is now. */
+  readSize: () => number
   /** What shows it, in words. */
   shownBy: string
 }
+
+/** What a line compares: `compared[property]`, which is `size` now, with `limit`. */
+type Comparison = [compared: object | undefined, property: string, size: number, limit: unknown]
 
 /** What a limit says about growth: it is kept, or was not reached. */
 export interface LimitVerdict {
@@ -56,10 +61,10 @@ export async function judgeByLimit(
   run: WorkloadRun
 ): Promise<LimitVerdict | undefined> {
   const limit =
-    findDeclaredLimit(heap, heldBy, sizeOf(container)) ??
+    findDeclaredLimit(heap, heldBy, container) ??
     (await findComparedLimit(heap, sources, heldBy, container, run))
   if (limit === undefined) return undefined
-  const outcome = limit.size === undefined ? 'not reached' : await tryToReach(limit.size, container, run)
+  const outcome = await tryToReach(limit, run)
   if (outcome === 'passed') return undefined
   return outcome === 'kept'
     ? {
@@ -74,20 +79,20 @@ export async function judgeByLimit(
 
 /** Runs on until what has no limit would be clearly beyond this one, where that does not take too long. */
 async function tryToReach(
-  limit: number,
-  container: unknown,
+  { limit, readSize }: Limit,
   run: WorkloadRun
 ): Promise<'kept' | 'passed' | 'not reached'> {
+  if (limit === undefined) return 'not reached'
   const startMs = readBudgetClockMs()
   const ran = await run.run(ITERATIONS, { budgetMs: BUDGET_MS })
   const iterationMs = (readBudgetClockMs() - startMs) / ran
-  const size = sizeOf(container)
+  const size = readSize()
   const needed = Math.ceil(((REACH_FACTOR * limit - size) / size) * run.done)
   // Infinite for what has no size.
   if (needed > MAX_REACH_ITERATIONS || needed * iterationMs > REACH_BUDGET_MS) return 'not reached'
   const limits = { budgetMs: REACH_BUDGET_MS, growthBytes: REACH_GROWTH_BYTES }
   const isWhole = needed <= 0 || (await run.run(needed, limits)) === needed
-  if (sizeOf(container) > MAX_OVERSHOOT * limit) return 'passed'
+  if (readSize() > MAX_OVERSHOOT * limit) return 'passed'
   return isWhole ? 'kept' : 'not reached'
 }
 
@@ -95,50 +100,63 @@ async function tryToReach(
 async function findComparedLimit(
   heap: HeapInspector,
   sources: SourceTree,
-  { identifiers: [identifier] }: HeldBy,
+  { identifiers, holderIds }: HeldBy,
   container: unknown,
   run: WorkloadRun
 ): Promise<Limit | undefined> {
-  if (identifier === undefined) return undefined
-  const limitAt = new Map<number, number | undefined>()
-  function noteLine(place: number, comparison: [compared: unknown, limit: unknown] | undefined): void {
-    const [compared, limit] = comparison ?? []
-    if (container !== undefined && compared !== container) return
-    if (typeof limit !== 'number') limitAt.set(place, undefined)
+  // A list of one's own making compares its own number of entries, and what grows hangs on it.
+  const growing = new Set([container, ...holderIds.map((id) => fetchObject(heap, id))])
+  const names =
+    container === undefined ? identifiers : [...identifiers, { name: 'this', scriptUrl: undefined }]
+  const limitAt = new Map<number, Omit<Limit, 'shownBy'>>()
+  function noteLine(place: number, comparison: Comparison | undefined): void {
+    if (comparison === undefined) return
+    const [compared, property, size, limit] = comparison
+    if (container !== undefined && !growing.has(compared)) return
+    const canWait = compared !== undefined && container !== undefined && !property.startsWith('#')
+    // What is replaced each time, or is private, can't be read later: there is nothing to wait for.
+    const readSize = () => (canWait ? Number(Reflect.get(compared, property)) : 0)
+    if (typeof limit !== 'number') limitAt.set(place, { limit: undefined, readSize })
     // Else it went on growing beyond it.
-    else if (sizeOf(compared) <= limit) limitAt.set(place, limit)
+    else if (size <= limit) limitAt.set(place, { limit, readSize })
   }
-  const lines = probeMatchingLines(heap, sources, mentionOf(identifier.name, COMPARED), noteLine, {
-    toExpression(text) {
-      const [, compared, limit] = COMPARISON.exec(text) ?? []
-      return readSafely(`[${compared}, ${limit}]`)
-    },
-    scriptUrl: identifier.scriptUrl
-  })
+  const mentions = names.map((each) => mentionOf(each, COMPARED))
+  const lines = probeMatchingLines(heap, sources, mentions, noteLine, readComparison)
   if (lines.length === 0) return undefined
   await run.run(ITERATIONS, { budgetMs: BUDGET_MS })
-  const place = lines.findIndex((_, place) => limitAt.has(place))
-  const line = lines[place]
-  return (
-    line && {
-      size: limitAt.get(place),
-      shownBy: `${sources.relativePath(line.file)}:${line.line} compares its size with a limit`
-    }
-  )
+  for (const [place, { file, line }] of lines.entries()) {
+    const limit = limitAt.get(place)
+    if (limit)
+      return { ...limit, shownBy: `${sources.relativePath(file)}:${line} compares its size with a limit` }
+  }
+  return undefined
 }
 
-/** @returns the first one beyond `size` that an object on the way declares */
-function findDeclaredLimit(heap: HeapInspector, { holderIds }: HeldBy, size: number): Limit | undefined {
+/** @returns an expression for a Comparison */
+function readComparison(text: string): string {
+  const [, compared, property, limit] = COMPARISON.exec(text) ?? []
+  return readSafely(`[${compared}, '${property}', ${compared}.${property}, ${limit}]`)
+}
+
+/** @returns the first one that an object on the way declares, unless it is passed already */
+function findDeclaredLimit(
+  heap: HeapInspector,
+  { holderIds }: HeldBy,
+  container: unknown
+): Limit | undefined {
+  const readSize = () => sizeOf(container)
   for (const id of holderIds) {
     heap.callOn(
       id,
       `function () {
-        const name = ${JSON.stringify(LIMIT_NAMES)}.find((name) => Number.isFinite(this[name]) && this[name] > ${size})
+        const name = ${JSON.stringify(LIMIT_NAMES)}.find((name) => Number.isFinite(this[name]) && this[name] > ${readSize()})
         if (name !== undefined) globalThis.${DECLARED} = [name, this[name]]
       }`
     )
   }
   const declared = Reflect.get(globalThis, DECLARED) as [name: string, limit: number] | undefined
   Reflect.deleteProperty(globalThis, DECLARED)
-  return declared && { size: declared[1], shownBy: `it declares a limit (${declared.join(' = ')})` }
+  return (
+    declared && { limit: declared[1], readSize, shownBy: `it declares a limit (${declared.join(' = ')})` }
+  )
 }

@@ -27,6 +27,8 @@ export interface HeapInspector {
   off(event: string, listener: (params: never) => void): void
 }
 
+const HANDLE = '__leakCheckContainer'
+
 export function openHeapInspector(): HeapInspector {
   const session = new inspector.Session()
   session.connect()
@@ -87,4 +89,12 @@ export function openHeapInspector(): HeapInspector {
     on: (event, listener) => void session.on(event, listener as never),
     off: (event, listener) => void session.off(event, listener as never)
   }
+}
+
+/** @returns the object itself, by V8's number of it; undefined for one that is V8's own */
+export function fetchObject(heap: HeapInspector, objectId: number): unknown {
+  heap.callOn(objectId, `function () { globalThis.${HANDLE} = this }`)
+  const value = Reflect.get(globalThis, HANDLE)
+  Reflect.deleteProperty(globalThis, HANDLE)
+  return value
 }

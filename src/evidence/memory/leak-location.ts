@@ -2,7 +2,7 @@
 import path from 'node:path'
 import { createSourceTree } from '../source-tree.ts'
 import { judgeByLimit, type LimitVerdict } from './growth-limit.ts'
-import type { HeapInspector } from './heap-inspector.ts'
+import { fetchObject, type HeapInspector } from './heap-inspector.ts'
 import type { HeldBy } from './held-by.ts'
 import type { Holding } from './holdings.ts'
 import { clear, createInsertionWatch } from './insertion-watch.ts'
@@ -16,7 +16,6 @@ const MAX_ITERATIONS = 200
 const ENOUGH_INSERTIONS = 8
 const BUDGET_MS = 1500
 
-const HANDLE = '__leakCheckContainer'
 /** Its frames stand above those of whoever inserts. */
 const WATCHING_FILE = path.join(import.meta.dirname, 'insertion-watch.ts')
 
@@ -97,12 +96,4 @@ export function createLeakLocator(
 async function settle(heap: HeapInspector): Promise<void> {
   await heap.collectEverything()
   await heap.collectEverything()
-}
-
-/** @returns the object itself, by V8's number of it; undefined for one that is V8's own */
-function fetchObject(heap: HeapInspector, objectId: number): unknown {
-  heap.callOn(objectId, `function () { globalThis.${HANDLE} = this }`)
-  const value = Reflect.get(globalThis, HANDLE)
-  Reflect.deleteProperty(globalThis, HANDLE)
-  return value
 }

@@ -22,6 +22,13 @@ export interface LineProbes {
   mostFrequent(): Line | undefined
 }
 
+/** Where lines that say something about an identifier are to be found. */
+export interface Mention {
+  pattern: RegExp
+  /** Undefined for all scripts. */
+  scriptUrl: string | undefined
+}
+
 interface Script {
   scriptId: string
   url: string
@@ -38,7 +45,7 @@ const MAX_PROBES = 200
 export function placeLineProbes(
   heap: HeapInspector,
   sources: SourceTree,
-  { name, scriptUrl }: Identifier,
+  identifier: Identifier,
   readContainer: (() => unknown) | undefined
 ): LineProbes {
   let lastPlace: number | undefined
@@ -64,12 +71,10 @@ export function placeLineProbes(
     reached.add(place)
   }
 
+  const { name } = identifier
   const read = name.startsWith('#') ? `this.${name}` : name
   const expression = readContainer ? 'undefined' : readSafely(read)
-  const lines = probeMatchingLines(heap, sources, mentionOf(name), probe, {
-    toExpression: () => expression,
-    scriptUrl
-  })
+  const lines = probeMatchingLines(heap, sources, [mentionOf(identifier)], probe, () => expression)
   const growths = lines.map(() => 0)
   const reached = new Set<number>()
 
@@ -90,26 +95,21 @@ let probes = 0
 
 /**
  * Calls `probe` whenever one of the lines is reached.
- * @param options.toExpression what is evaluated in the scope of a line with this text, for `probe`
- * @param options.scriptUrl the only script to look at
+ * @param toExpression what is evaluated in the scope of a line with this text, for `probe`
  * @returns the lines of one's own code that match, at most MAX_PROBES; `probe` is told the index
  */
 export function probeMatchingLines<T>(
   heap: HeapInspector,
   sources: SourceTree,
-  pattern: RegExp,
+  mentions: readonly Mention[],
   probe: (place: number, value: T) => void,
-  {
-    toExpression = () => 'undefined',
-    scriptUrl
-  }: { toExpression?: (text: string) => string; scriptUrl?: string | undefined } = {}
+  toExpression: (text: string) => string
 ): Line[] {
   const name = `__leakCheckProbe${probes++}`
   Object.defineProperty(globalThis, name, { value: probe })
   const lines: Line[] = []
   for (const { scriptId, url } of listOwnScripts(heap, sources)) {
-    if (scriptUrl !== undefined && url !== scriptUrl) continue
-    for (const { line, text } of linesMatching(url, pattern)) {
+    for (const { line, text } of linesMentioning(url, mentions)) {
       if (lines.length >= MAX_PROBES) return lines
       heap.post('Debugger.setBreakpoint', {
         location: { scriptId, lineNumber: line - 1 },
@@ -128,9 +128,9 @@ export function readSafely(path: string): string {
 }
 
 /** @returns what finds the identifier in a text, and not as a part of a longer one */
-export function mentionOf(identifier: string, after = ''): RegExp {
-  const escaped = identifier.replace(/[^\w#]/g, '\\$&')
-  return new RegExp(`(?<![\\w$#])${escaped}(?![\\w$])${after}`)
+export function mentionOf({ name, scriptUrl }: Identifier, after = ''): Mention {
+  const escaped = name.replace(/[^\w#]/g, '\\$&')
+  return { pattern: new RegExp(`(?<![\\w$#])${escaped}(?![\\w$])${after}`), scriptUrl }
 }
 
 function listOwnScripts(heap: HeapInspector, sources: SourceTree): Script[] {
@@ -152,8 +152,12 @@ function isChecker(url: string): boolean {
   return url.startsWith(new URL('.', import.meta.url).href)
 }
 
-function linesMatching(url: string, pattern: RegExp): { line: number; text: string }[] {
+function linesMentioning(url: string, mentions: readonly Mention[]): { line: number; text: string }[] {
+  const patterns = mentions.filter(({ scriptUrl = url }) => scriptUrl === url).map(({ pattern }) => pattern)
+  if (patterns.length === 0) return []
   return readFileSync(fileURLToPath(url), 'utf8')
     .split('\n')
-    .flatMap((text, index) => (pattern.test(text) ? [{ line: index + 1, text }] : []))
+    .flatMap((text, index) =>
+      patterns.some((pattern) => pattern.test(text)) ? [{ line: index + 1, text }] : []
+    )
 }

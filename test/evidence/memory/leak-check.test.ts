@@ -26,7 +26,7 @@ describe('a leak check', () => {
     })
   }
 
-  for (const name of ['innocent-lru', 'innocent-garbage', 'innocent-limit-30000']) {
+  for (const name of ['innocent-lru', 'innocent-garbage', 'innocent-limit-30000', 'innocent-linked-limit']) {
     test(`calls ${name} no leak`, async () => {
       const report = await checkFixture(name)
       assert.ok(report.verdict === 'bounded' || report.verdict === 'clean', JSON.stringify(report))
