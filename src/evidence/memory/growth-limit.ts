@@ -149,7 +149,7 @@ function findDeclaredLimit(
     heap.callOn(
       id,
       `function () {
-        const name = ${JSON.stringify(LIMIT_NAMES)}.find((name) => Number.isFinite(this[name]) && this[name] > ${readSize()})
+        const name = ${JSON.stringify(LIMIT_NAMES)}.find((name) => Number.isFinite(this[name]) && this[name] >= ${Math.max(readSize(), 1)})
         if (name !== undefined) globalThis.${DECLARED} = [name, this[name]]
       }`
     )

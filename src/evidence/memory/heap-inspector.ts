@@ -98,3 +98,22 @@ export function fetchObject(heap: HeapInspector, objectId: number): unknown {
   Reflect.deleteProperty(globalThis, HANDLE)
   return value
 }
+
+/** @returns all objects with this prototype, garbage that was not collected yet included */
+export function fetchInstances(heap: HeapInspector, prototype: object): unknown[] {
+  Reflect.set(globalThis, HANDLE, prototype)
+  const { result } = heap.post('Runtime.evaluate', { expression: HANDLE }) as {
+    result: { objectId: string }
+  }
+  const { objects } = heap.post('Runtime.queryObjects', { prototypeObjectId: result.objectId }) as {
+    objects: { objectId: string }
+  }
+  heap.post('Runtime.callFunctionOn', {
+    objectId: objects.objectId,
+    functionDeclaration: `function () { globalThis.${HANDLE} = this }`
+  })
+  const instances = Reflect.get(globalThis, HANDLE) as unknown[]
+  Reflect.deleteProperty(globalThis, HANDLE)
+  for (const { objectId } of [result, objects]) heap.post('Runtime.releaseObject', { objectId })
+  return instances
+}

@@ -1,6 +1,7 @@
 /** Where the leak is put in, and the proof that it is one. Changes the container: for a process to be thrown away. */
 import path from 'node:path'
 import { createSourceTree } from '../source-tree.ts'
+import type { Suspect } from './expiry.ts'
 import { judgeByLimit, type LimitVerdict } from './growth-limit.ts'
 import { fetchObject, type HeapInspector } from './heap-inspector.ts'
 import type { HeldBy } from './held-by.ts'
@@ -20,6 +21,8 @@ const BUDGET_MS = 1500
 const WATCHING_FILE = path.join(import.meta.dirname, 'insertion-watch.ts')
 
 export interface LeakLocator {
+  /** What holds it, for those who look whether it stays. */
+  readonly suspect: Pick<Suspect, 'isTimer' | 'container'>
   /** @returns undefined where nothing limits the growth */
   judgeByLimit(): Promise<LimitVerdict | undefined>
   /** @returns the `file:line` that makes the holding grow, or undefined where it could not be told */
@@ -82,6 +85,7 @@ export function createLeakLocator(
   }
 
   return {
+    suspect: { isTimer: heldBy?.isTimer === true, container },
     judgeByLimit: async () =>
       heldBy?.isTimer === false ? judgeByLimit(heap, sources, heldBy, container, run) : undefined,
     findInsertion,
@@ -93,7 +97,7 @@ export function createLeakLocator(
  * Collects twice: a thread of V8's own frees the memory of dead Buffers after a collection, and only the next one
  * waits for it. On a busy machine 19 MB of them were still counted.
  */
-async function settle(heap: HeapInspector): Promise<void> {
+export async function settle(heap: HeapInspector): Promise<void> {
   await heap.collectEverything()
   await heap.collectEverything()
 }

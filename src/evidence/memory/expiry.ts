@@ -1,0 +1,115 @@
+/**
+ * Tells what is kept for a time only, as sessions are, from a leak: the clock is set forward by an hour, what timers are
+ * due by then are run, and the workload goes on for a little, for what throws out the old when something new comes.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { setClockForward } from './forward-clock.ts'
+import { fetchInstances, type HeapInspector } from './heap-inspector.ts'
+import { sizeOf } from './insertion-watch.ts'
+import { BYTES_PER_MB } from './megabytes.ts'
+import type { WorkloadRun } from './workload-run.ts'
+
+const FORWARD_MS = 3_600_000
+const ITERATIONS = 20
+const BUDGET_MS = 300
+/** Of what is kept for a time only at least this share is gone by then. */
+const MIN_GONE_SHARE = 0.5
+/** Where only bytes can be counted: with less, what else the process does would decide. */
+const MIN_BYTES = BYTES_PER_MB / 2
+
+/** What Node's timers are, as far as they are looked at. */
+interface Timer {
+  _idleTimeout: number
+  _onTimeout: ((...values: unknown[]) => void) | null
+  _repeat: number | null
+  _timerArgs?: unknown[]
+}
+
+/** What is kept, in whichever unit it can be counted. */
+interface Kept {
+  unit: string
+  count(): Promise<number>
+  /** How many went if all of it did; undefined for all that are counted. */
+  all?: number
+}
+
+/** What may be kept for a time only. */
+export interface Suspect {
+  /** Node's timers hold it. */
+  isTimer: boolean
+  /** What holds it, where that could be told. */
+  container: unknown
+  /** About so many are kept. */
+  bytes: number
+}
+
+/**
+ * All at once, for what goes with one may go with the other: a timer and the entry that it takes out.
+ * @returns for each what went in an hour, in words, or undefined where most of it stayed
+ */
+export async function findExpiries(
+  heap: HeapInspector,
+  suspects: readonly Suspect[],
+  readUsedBytes: () => Promise<number>,
+  run: WorkloadRun
+): Promise<(string | undefined)[]> {
+  const kept = suspects.map((suspect) => chooseKept(heap, suspect, readUsedBytes))
+  const before = await countEach(kept)
+  const putClockBack = setClockForward(FORWARD_MS)
+  try {
+    await runDueTimers(heap)
+    await run.run(ITERATIONS, { budgetMs: BUDGET_MS })
+  } finally {
+    putClockBack()
+  }
+  const after = await countEach(kept)
+  return kept.map((each, i) => each && describeGone(each, before[i] ?? 0, after[i] ?? 0))
+}
+
+async function countEach(kept: readonly (Kept | undefined)[]): Promise<number[]> {
+  const counts: number[] = []
+  for (const each of kept) counts.push(await (each?.count() ?? 0))
+  return counts
+}
+
+function describeGone({ unit, all }: Kept, before: number, after: number): string | undefined {
+  const whole = all ?? before
+  return before - after > whole * MIN_GONE_SHARE
+    ? `of ${Math.round(whole)} ${unit} ${Math.round(before - after)} are gone an hour later`
+    : undefined
+}
+
+function chooseKept(
+  heap: HeapInspector,
+  { isTimer, container, bytes }: Suspect,
+  readUsedBytes: () => Promise<number>
+): Kept | undefined {
+  if (isTimer) return { unit: 'timers', count: async () => (await listPendingTimers(heap)).length }
+  if (sizeOf(container) > 0) return { unit: 'entries', count: async () => sizeOf(container) }
+  return bytes >= MIN_BYTES ? { unit: 'bytes', count: readUsedBytes, all: bytes } : undefined
+}
+
+async function runDueTimers(heap: HeapInspector): Promise<void> {
+  for (const timer of await listPendingTimers(heap)) {
+    const { _onTimeout: onTimeout, _timerArgs: values = [] } = timer
+    if (onTimeout === null || timer._idleTimeout > FORWARD_MS) continue
+    if (timer._repeat === null) clearTimeout(timer as unknown as NodeJS.Timeout)
+    try {
+      onTimeout.apply(timer, values)
+    } catch {
+      // A workload's callback that fails says nothing about what it keeps.
+    }
+  }
+  // What they have started and not awaited.
+  await delay(0)
+}
+
+async function listPendingTimers(heap: HeapInspector): Promise<Timer[]> {
+  await heap.collectEverything()
+  const timer = setTimeout(() => {}, FORWARD_MS)
+  clearTimeout(timer)
+  const timers = fetchInstances(heap, Object.getPrototypeOf(timer)) as Timer[]
+  return timers.filter(
+    ({ _onTimeout, _idleTimeout }) => typeof _onTimeout === 'function' && _idleTimeout >= 0
+  )
+}

@@ -1,0 +1,99 @@
+/** What looks like a leak is looked into: is there an excuse, and if not, what holds it, and on which line does it grow? */
+import { sum } from '../tally.ts'
+import { type CohortRun, readUsedBytes } from './cohort-run.ts'
+import { conclude } from './conclude.ts'
+import { findExpiries } from './expiry.ts'
+import type { LimitVerdict } from './growth-limit.ts'
+import type { HeldBy } from './held-by.ts'
+import type { Holding } from './holdings.ts'
+import type { LeakFindings } from './leak-findings.ts'
+import { createLeakLocator, type LeakLocator, settle } from './leak-location.ts'
+
+const MAX_TYPES = 5
+
+/** The largest that nothing excuses is the leak; where there is none, why the largest is not is told. */
+export async function explainWorst(
+  guilty: readonly Holding[],
+  heldBy: ReadonlyMap<Holding, HeldBy | null>,
+  cohorts: CohortRun,
+  rootDir: string
+): Promise<LeakFindings> {
+  const { heap, run, cohortIterations } = cohorts
+  const suspects = guilty.map(function toSuspect(holding) {
+    const bytesPerIteration = sum(holding.bytes) / sum(cohortIterations) + holding.storeBytes / run.done
+    const holder = heldBy.get(holding) ?? null
+    const locator = createLeakLocator(heap, rootDir, holding, holder, run)
+    return { holding, bytesPerIteration, name: holder?.name ?? null, locator }
+  })
+  async function readSettledBytes(): Promise<number> {
+    await settle(heap)
+    return readUsedBytes()
+  }
+  const expiries = await findExpiries(
+    heap,
+    suspects.map(({ locator, bytesPerIteration }) => ({
+      ...locator.suspect,
+      bytes: bytesPerIteration * run.done
+    })),
+    readSettledBytes,
+    run
+  )
+  const excuses: LimitVerdict[] = []
+  for (const [i, suspect] of suspects.entries()) {
+    const excuse = toExcuse(expiries[i]) ?? (await suspect.locator.judgeByLimit())
+    if (excuse === undefined) return explain(suspect, cohorts)
+    excuses.push(excuse)
+  }
+  const { verdict, reason } =
+    excuses.find((excuse) => excuse.verdict === 'inconclusive') ?? (excuses[0] as LimitVerdict)
+  return conclude(cohorts, verdict, reason)
+}
+
+function toExcuse(expiry: string | undefined): LimitVerdict | undefined {
+  return expiry === undefined
+    ? undefined
+    : { verdict: 'bounded', reason: `what is kept goes with time: ${expiry}` }
+}
+
+interface LocatedHolding {
+  holding: Holding
+  bytesPerIteration: number
+  /** Of what holds it. */
+  name: string | null
+  locator: LeakLocator
+}
+
+/** Names the variable, the line, the types and the proof. */
+async function explain(
+  { holding, bytesPerIteration, name, locator }: LocatedHolding,
+  cohorts: CohortRun
+): Promise<LeakFindings> {
+  const { run, cohortIterations } = cohorts
+  const leak = conclude(cohorts, 'leak', describeLeak(holding, run.done))
+  const allocatedAt = await locator.findInsertion()
+  return {
+    ...leak,
+    growth_bytes_per_iteration: Math.round(bytesPerIteration),
+    retained_by: name,
+    allocated_at: allocatedAt ?? null,
+    growing_types: listTypes(holding, sum(cohortIterations)),
+    proof: await locator.proveByClearing(bytesPerIteration * run.done, readUsedBytes)
+  }
+}
+
+function describeLeak({ counts }: Holding, done: number): string {
+  return counts.filter((count) => count > 0).length > 1
+    ? `over ${done} iterations old and new ones alike leave objects that stay`
+    : `over ${done} iterations what is kept grows in proportion`
+}
+
+function listTypes({ types }: Holding, iterations: number): LeakFindings['growing_types'] {
+  return [...types]
+    .sort(([, a], [, b]) => b.bytes - a.bytes)
+    .slice(0, MAX_TYPES)
+    .map(([type, { count, bytes }]) => ({
+      type,
+      count_per_iteration: Math.round((count / iterations) * 100) / 100,
+      bytes_per_iteration: Math.round(bytes / iterations)
+    }))
+}
