@@ -5,7 +5,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { setClockForward } from './forward-clock.ts'
 import { fetchInstances, type HeapInspector } from './heap-inspector.ts'
-import { sizeOf } from './insertion-watch.ts'
 import { BYTES_PER_MB } from './megabytes.ts'
 import type { WorkloadRun } from './workload-run.ts'
 
@@ -37,8 +36,8 @@ interface Kept {
 export interface Suspect {
   /** Node's timers hold it. */
   isTimer: boolean
-  /** What holds it, where that could be told. */
-  container: unknown
+  /** Entries of what holds it, 0 where they can't be told; may run the workload once. */
+  readSize(): Promise<number>
   /** About so many are kept. */
   bytes: number
 }
@@ -53,7 +52,8 @@ export async function findExpiries(
   readUsedBytes: () => Promise<number>,
   run: WorkloadRun
 ): Promise<(string | undefined)[]> {
-  const kept = suspects.map((suspect) => chooseKept(heap, suspect, readUsedBytes))
+  const kept: (Kept | undefined)[] = []
+  for (const suspect of suspects) kept.push(await chooseKept(heap, suspect, readUsedBytes))
   const before = await countEach(kept)
   const putClockBack = setClockForward(FORWARD_MS)
   try {
@@ -79,13 +79,13 @@ function describeGone({ unit, all }: Kept, before: number, after: number): strin
     : undefined
 }
 
-function chooseKept(
+async function chooseKept(
   heap: HeapInspector,
-  { isTimer, container, bytes }: Suspect,
+  { isTimer, readSize, bytes }: Suspect,
   readUsedBytes: () => Promise<number>
-): Kept | undefined {
+): Promise<Kept | undefined> {
   if (isTimer) return { unit: 'timers', count: async () => (await listPendingTimers(heap)).length }
-  if (sizeOf(container) > 0) return { unit: 'entries', count: async () => sizeOf(container) }
+  if ((await readSize()) > 0) return { unit: 'entries', count: readSize }
   return bytes >= MIN_BYTES ? { unit: 'bytes', count: readUsedBytes, all: bytes } : undefined
 }
 

@@ -26,10 +26,13 @@ const DECLARED = '__leakCheckLimit'
 const LIMIT_NAMES = ['max', 'maxSize', 'maxEntries', 'maxLength', 'maxItems', 'limit', 'capacity']
 /** `.size > MAX`, but not `.length > 0`. */
 const COMPARED = '\\.(#?(?:size|length|byteLength|count))\\s*(?:>=?|===?)\\s*(?!0\\b)'
+/** `[next++ % MAX]`, as in a ring. */
+const WRAPPED = '\\[[^\\]]*%\\s*'
 const PATH = '[\\w$#]+(?:\\.[\\w$#]+)*'
 const SUM = `${PATH}(?:\\s*[-+*/]\\s*${PATH})*`
 /** What is compared, and with what, unless it takes a call to tell. */
 const COMPARISON = new RegExp(`(${PATH})${COMPARED}(?:(${SUM})\\s*(?:[)&|;?:]|$))?`)
+const WRAPPING = new RegExp(`(${PATH})${WRAPPED}(${SUM})\\s*\\]`)
 
 interface Limit {
   /** Undefined where it takes a call to tell. */
@@ -120,10 +123,12 @@ async function findComparedLimit(
     // Else it went on growing beyond it.
     else if (size <= limit) limitAt.set(place, { limit, readSize })
   }
-  const mentions = names.map((each) => mentionOf(each, COMPARED))
+  const mentions = names.map((each) => mentionOf(each, `(?:${COMPARED}|${WRAPPED})`))
   const lines = probeMatchingLines(heap, sources, mentions, noteLine, readComparison)
   if (lines.length === 0) return undefined
   await run.run(ITERATIONS, { budgetMs: BUDGET_MS })
+  // Each line that is watched costs a fraction of a millisecond.
+  heap.post('Debugger.disable')
   for (const [place, { file, line }] of lines.entries()) {
     const limit = limitAt.get(place)
     if (limit)
@@ -134,6 +139,8 @@ async function findComparedLimit(
 
 /** @returns an expression for a Comparison */
 function readComparison(text: string): string {
+  const [, wrapped, length] = WRAPPING.exec(text) ?? []
+  if (wrapped !== undefined) return readSafely(`[${wrapped}, 'length', ${wrapped}.length, ${length}]`)
   const [, compared, property, limit] = COMPARISON.exec(text) ?? []
   return readSafely(`[${compared}, '${property}', ${compared}.${property}, ${limit}]`)
 }

@@ -6,9 +6,9 @@ import { judgeByLimit, type LimitVerdict } from './growth-limit.ts'
 import { fetchObject, type HeapInspector } from './heap-inspector.ts'
 import type { HeldBy } from './held-by.ts'
 import type { Holding } from './holdings.ts'
-import { clear, createInsertionWatch } from './insertion-watch.ts'
+import { clear, createInsertionWatch, sizeOf } from './insertion-watch.ts'
 import type { LeakReport } from './leak-report.ts'
-import { type Line, placeLineProbes } from './line-probes.ts'
+import { type Line, placeLineProbes, watchVariable } from './line-probes.ts'
 import { toMb } from './megabytes.ts'
 import { readBudgetClockMs, type WorkloadRun } from './workload-run.ts'
 
@@ -22,7 +22,7 @@ const WATCHING_FILE = path.join(import.meta.dirname, 'insertion-watch.ts')
 
 export interface LeakLocator {
   /** What holds it, for those who look whether it stays. */
-  readonly suspect: Pick<Suspect, 'isTimer' | 'container'>
+  readonly suspect: Pick<Suspect, 'isTimer' | 'readSize'>
   /** @returns undefined where nothing limits the growth */
   judgeByLimit(): Promise<LimitVerdict | undefined>
   /** @returns the `file:line` that makes the holding grow, or undefined where it could not be told */
@@ -40,6 +40,17 @@ export function createLeakLocator(
 ): LeakLocator {
   const sources = createSourceTree(rootDir, [path.relative(rootDir, WATCHING_FILE).split(path.sep).join('/')])
   const container = holding.isVariable ? undefined : fetchObject(heap, holding.ownerId)
+
+  let readVariable: (() => unknown) | undefined
+
+  /** A variable whose value is replaced each time is read where the workload mentions it. */
+  async function readSize(): Promise<number> {
+    const [identifier] = heldBy?.identifiers ?? []
+    if (!holding.isVariable || identifier === undefined) return sizeOf(container)
+    readVariable ??= watchVariable(heap, sources, identifier)
+    await run.run(1, { budgetMs: BUDGET_MS })
+    return sizeOf(readVariable())
+  }
 
   async function findInsertion(): Promise<string | undefined> {
     const watch = createInsertionWatch(sources)
@@ -85,7 +96,7 @@ export function createLeakLocator(
   }
 
   return {
-    suspect: { isTimer: heldBy?.isTimer === true, container },
+    suspect: { isTimer: heldBy?.isTimer === true, readSize },
     judgeByLimit: async () =>
       heldBy?.isTimer === false ? judgeByLimit(heap, sources, heldBy, container, run) : undefined,
     findInsertion,

@@ -91,6 +91,20 @@ export function placeLineProbes(
   }
 }
 
+/** @returns what reads the variable's value, as it was when a line that mentions it was last reached */
+export function watchVariable(
+  heap: HeapInspector,
+  sources: SourceTree,
+  identifier: Identifier
+): () => unknown {
+  let last: unknown
+  const keep = (_place: number, value: unknown) => {
+    last = value
+  }
+  probeMatchingLines(heap, sources, [mentionOf(identifier)], keep, () => readSafely(identifier.name))
+  return () => last
+}
+
 let probes = 0
 
 /**
