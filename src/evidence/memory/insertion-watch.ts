@@ -9,11 +9,12 @@ export interface InsertionWatch {
   /** @param container a Map, Set or array; anything else is left alone. @returns whether it can be watched */
   watch(container: unknown): boolean
   watchTimers(): void
-  /** The place that inserted most often, or undefined where none did. */
+  /** The place that inserted most often, else the one that replaced values most often, or undefined. */
   mostFrequent(): CallSite | undefined
   readonly insertions: number
 }
 
+type SiteCounts = Map<string, { site: CallSite; count: number }>
 type Method = (this: unknown, ...values: unknown[]) => unknown
 
 const INSERTING_METHODS = ['set', 'add', 'push', 'unshift', 'splice']
@@ -21,15 +22,16 @@ const INSERTING_METHODS = ['set', 'add', 'push', 'unshift', 'splice']
 const STACK_FRAMES = 30
 
 export function createInsertionWatch(sources: SourceTree): InsertionWatch {
-  const counts = new Map<string, { site: CallSite; count: number }>()
+  const insertionsAt: SiteCounts = new Map()
+  /** A larger value for a key that was there. */
+  const replacementsAt: SiteCounts = new Map()
   let insertions = 0
 
-  function recordCaller(): void {
+  function recordCaller(counts: SiteCounts): void {
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = STACK_FRAMES
     const site = findCallSite(new Error().stack ?? '', sources)
     Error.stackTraceLimit = stackTraceLimit
-    insertions += 1
     if (!site) return
     const key = `${site.file}:${site.line}`
     counts.set(key, { site, count: (counts.get(key)?.count ?? 0) + 1 })
@@ -40,7 +42,10 @@ export function createInsertionWatch(sources: SourceTree): InsertionWatch {
     function insertAndRecord(this: unknown, ...values: unknown[]): unknown {
       const before = sizeOf(container)
       const result = original.apply(this, values)
-      if (sizeOf(container) > before) recordCaller()
+      if (sizeOf(container) > before) {
+        insertions += 1
+        recordCaller(insertionsAt)
+      } else if (name === 'set') recordCaller(replacementsAt)
       return result
     }
     Object.defineProperty(container, name, {
@@ -61,7 +66,8 @@ export function createInsertionWatch(sources: SourceTree): InsertionWatch {
     for (const name of ['setTimeout', 'setInterval'] as const) {
       const original = globalThis[name] as unknown as Method
       const startAndRecord: Method = function startAndRecord(...values) {
-        recordCaller()
+        insertions += 1
+        recordCaller(insertionsAt)
         return original.apply(this, values)
       }
       Object.defineProperty(globalThis, name, { value: startAndRecord, configurable: true, writable: true })
@@ -71,11 +77,15 @@ export function createInsertionWatch(sources: SourceTree): InsertionWatch {
   return {
     watch,
     watchTimers,
-    mostFrequent: () => [...counts.values()].sort((a, b) => b.count - a.count)[0]?.site,
+    mostFrequent: () => mostFrequent(insertionsAt) ?? mostFrequent(replacementsAt),
     get insertions() {
       return insertions
     }
   }
+}
+
+function mostFrequent(counts: SiteCounts): CallSite | undefined {
+  return [...counts.values()].sort((a, b) => b.count - a.count)[0]?.site
 }
 
 export function isCollection(value: unknown): value is Map<unknown, unknown> | Set<unknown> | unknown[] {
