@@ -23,6 +23,7 @@ describe('a leak check', () => {
     'innocent-timeout-ttl',
     'innocent-interval-ttl',
     'innocent-filtered-ttl',
+    'innocent-two-filtered-ttl',
     'innocent-pending-timeouts'
   ]) {
     test(`calls ${name} no leak`, async () => {

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { setClockForward } from './forward-clock.ts'
 import { fetchInstances, type HeapInspector } from './heap-inspector.ts'
+import type { Excuse } from './leak-findings.ts'
 import { BYTES_PER_MB } from './megabytes.ts'
 import type { WorkloadRun } from './workload-run.ts'
 
@@ -44,14 +45,14 @@ export interface Suspect {
 
 /**
  * All at once, for what goes with one may go with the other: a timer and the entry that it takes out.
- * @returns for each what went in an hour, in words, or undefined where most of it stayed
+ * @returns for each undefined where most of it stayed
  */
 export async function findExpiries(
   heap: HeapInspector,
   suspects: readonly Suspect[],
   readUsedBytes: () => Promise<number>,
   run: WorkloadRun
-): Promise<(string | undefined)[]> {
+): Promise<(Excuse | undefined)[]> {
   const kept: (Kept | undefined)[] = []
   for (const suspect of suspects) kept.push(await chooseKept(heap, suspect, readUsedBytes))
   const before = await countEach(kept)
@@ -63,7 +64,7 @@ export async function findExpiries(
     putClockBack()
   }
   const after = await countEach(kept)
-  return kept.map((each, i) => each && describeGone(each, before[i] ?? 0, after[i] ?? 0))
+  return kept.map((each, i) => each && excuseByGone(each, before[i] ?? 0, after[i] ?? 0))
 }
 
 async function countEach(kept: readonly (Kept | undefined)[]): Promise<number[]> {
@@ -72,11 +73,14 @@ async function countEach(kept: readonly (Kept | undefined)[]): Promise<number[]>
   return counts
 }
 
-function describeGone({ unit, all }: Kept, before: number, after: number): string | undefined {
+function excuseByGone({ unit, all }: Kept, before: number, after: number): Excuse | undefined {
   const whole = all ?? before
-  return before - after > whole * MIN_GONE_SHARE
-    ? `of ${Math.round(whole)} ${unit} ${Math.round(before - after)} are gone an hour later`
-    : undefined
+  const gone = before - after
+  if (gone <= whole * MIN_GONE_SHARE) return undefined
+  return {
+    verdict: 'bounded',
+    reason: `what is kept goes with time: of ${Math.round(whole)} ${unit} ${Math.round(gone)} are gone an hour later`
+  }
 }
 
 async function chooseKept(

@@ -7,6 +7,7 @@ import type { SourceTree } from '../source-tree.ts'
 import { fetchObject, type HeapInspector } from './heap-inspector.ts'
 import type { HeldBy } from './held-by.ts'
 import { sizeOf } from './insertion-watch.ts'
+import type { Excuse } from './leak-findings.ts'
 import { mentionOf, probeMatchingLines, readSafely } from './line-probes.ts'
 import { BYTES_PER_MB } from './megabytes.ts'
 import { readBudgetClockMs, type WorkloadRun } from './workload-run.ts'
@@ -46,12 +47,6 @@ interface Limit {
 /** What a line compares: `compared[property]`, which is `size` now, with `limit`. */
 type Comparison = [compared: object | undefined, property: string, size: number, limit: unknown]
 
-/** What a limit says about growth: it is kept, or was not reached. */
-export interface LimitVerdict {
-  verdict: 'bounded' | 'inconclusive'
-  reason: string
-}
-
 /**
  * @param container what grows, where that can be told: then others of the same name don't count
  * @returns undefined where nothing limits the growth
@@ -62,7 +57,7 @@ export async function judgeByLimit(
   heldBy: HeldBy,
   container: unknown,
   run: WorkloadRun
-): Promise<LimitVerdict | undefined> {
+): Promise<Excuse | undefined> {
   const limit =
     findDeclaredLimit(heap, heldBy, container) ??
     (await findComparedLimit(heap, sources, heldBy, container, run))
@@ -110,7 +105,6 @@ async function findComparedLimit(
   run: WorkloadRun
 ): Promise<Limit | undefined> {
   // A list of one's own making compares its own number of entries, and what grows hangs on it.
-  const growing = new Set([container, ...holderIds.map((id) => fetchObject(heap, id))])
   const names =
     container === undefined ? identifiers : [...identifiers, { name: 'this', scriptUrl: undefined }]
   const limitAt = new Map<number, Omit<Limit, 'shownBy'>>()
@@ -128,6 +122,8 @@ async function findComparedLimit(
   const mentions = names.map((each) => mentionOf(each, `(?:${COMPARED}|${WRAPPED})`))
   const lines = probeMatchingLines(heap, sources, mentions, noteLine, readComparison)
   if (lines.length === 0) return undefined
+  // Only now: each takes a walk over the heap.
+  const growing = new Set([container, ...holderIds.map((id) => fetchObject(heap, id))])
   await run.run(ITERATIONS, { budgetMs: BUDGET_MS })
   // Each line that is watched costs a fraction of a millisecond.
   heap.post('Debugger.disable')
@@ -154,11 +150,12 @@ function findDeclaredLimit(
   container: unknown
 ): Limit | undefined {
   const readSize = () => countEntries(container)
+  const least = Math.max(readSize(), 1)
   for (const id of holderIds) {
     heap.callOn(
       id,
       `function () {
-        const name = ${JSON.stringify(LIMIT_NAMES)}.find((name) => Number.isFinite(this[name]) && this[name] >= ${Math.max(readSize(), 1)})
+        const name = ${JSON.stringify(LIMIT_NAMES)}.find((name) => Number.isFinite(this[name]) && this[name] >= ${least})
         if (name !== undefined) globalThis.${DECLARED} = [name, this[name]]
       }`
     )

@@ -28,6 +28,7 @@ export interface HeapInspector {
 }
 
 const HANDLE = '__leakCheckContainer'
+const HAND_OVER = `function () { globalThis.${HANDLE} = this }`
 
 export function openHeapInspector(): HeapInspector {
   const session = new inspector.Session()
@@ -93,10 +94,8 @@ export function openHeapInspector(): HeapInspector {
 
 /** @returns the object itself, by V8's number of it; undefined for one that is V8's own */
 export function fetchObject(heap: HeapInspector, objectId: number): unknown {
-  heap.callOn(objectId, `function () { globalThis.${HANDLE} = this }`)
-  const value = Reflect.get(globalThis, HANDLE)
-  Reflect.deleteProperty(globalThis, HANDLE)
-  return value
+  heap.callOn(objectId, HAND_OVER)
+  return takeHandle()
 }
 
 /** @returns all objects with this prototype, garbage that was not collected yet included */
@@ -108,12 +107,14 @@ export function fetchInstances(heap: HeapInspector, prototype: object): unknown[
   const { objects } = heap.post('Runtime.queryObjects', { prototypeObjectId: result.objectId }) as {
     objects: { objectId: string }
   }
-  heap.post('Runtime.callFunctionOn', {
-    objectId: objects.objectId,
-    functionDeclaration: `function () { globalThis.${HANDLE} = this }`
-  })
-  const instances = Reflect.get(globalThis, HANDLE) as unknown[]
-  Reflect.deleteProperty(globalThis, HANDLE)
+  heap.post('Runtime.callFunctionOn', { objectId: objects.objectId, functionDeclaration: HAND_OVER })
   for (const { objectId } of [result, objects]) heap.post('Runtime.releaseObject', { objectId })
-  return instances
+  return takeHandle() as unknown[]
+}
+
+/** @returns what was handed over last, if anything */
+function takeHandle(): unknown {
+  const value = Reflect.get(globalThis, HANDLE)
+  Reflect.deleteProperty(globalThis, HANDLE)
+  return value
 }

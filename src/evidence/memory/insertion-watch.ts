@@ -37,15 +37,18 @@ export function createInsertionWatch(sources: SourceTree): InsertionWatch {
     counts.set(key, { site, count: (counts.get(key)?.count ?? 0) + 1 })
   }
 
+  function recordInsertion(): void {
+    insertions += 1
+    recordCaller(insertionsAt)
+  }
+
   function wrap(container: object, name: string): void {
     const original = Reflect.get(container, name) as Method
     function insertAndRecord(this: unknown, ...values: unknown[]): unknown {
       const before = sizeOf(container)
       const result = original.apply(this, values)
-      if (sizeOf(container) > before) {
-        insertions += 1
-        recordCaller(insertionsAt)
-      } else if (name === 'set') recordCaller(replacementsAt)
+      if (sizeOf(container) > before) recordInsertion()
+      else if (name === 'set') recordCaller(replacementsAt)
       return result
     }
     Object.defineProperty(container, name, {
@@ -66,8 +69,7 @@ export function createInsertionWatch(sources: SourceTree): InsertionWatch {
     for (const name of ['setTimeout', 'setInterval'] as const) {
       const original = globalThis[name] as unknown as Method
       const startAndRecord: Method = function startAndRecord(...values) {
-        insertions += 1
-        recordCaller(insertionsAt)
+        recordInsertion()
         return original.apply(this, values)
       }
       Object.defineProperty(globalThis, name, { value: startAndRecord, configurable: true, writable: true })

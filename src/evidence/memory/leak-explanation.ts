@@ -3,15 +3,14 @@ import { sum } from '../tally.ts'
 import { type CohortRun, readUsedBytes } from './cohort-run.ts'
 import { conclude } from './conclude.ts'
 import { findExpiries } from './expiry.ts'
-import type { LimitVerdict } from './growth-limit.ts'
 import type { HeldBy } from './held-by.ts'
 import type { Holding } from './holdings.ts'
-import type { LeakFindings } from './leak-findings.ts'
+import type { Excuse, LeakFindings } from './leak-findings.ts'
 import { createLeakLocator, type LeakLocator, settle } from './leak-location.ts'
 
 const MAX_TYPES = 5
 
-/** The largest that nothing excuses is the leak; where there is none, why the largest is not is told. */
+/** The largest that nothing excuses is the leak; without one the largest that may still be one is told, or the largest. */
 export async function explainWorst(
   guilty: readonly Holding[],
   heldBy: ReadonlyMap<Holding, HeldBy | null>,
@@ -38,21 +37,15 @@ export async function explainWorst(
     readSettledBytes,
     run
   )
-  const excuses: LimitVerdict[] = []
+  const excuses: Excuse[] = []
   for (const [i, suspect] of suspects.entries()) {
-    const excuse = toExcuse(expiries[i]) ?? (await suspect.locator.judgeByLimit())
+    const excuse = expiries[i] ?? (await suspect.locator.judgeByLimit())
     if (excuse === undefined) return explain(suspect, cohorts)
     excuses.push(excuse)
   }
   const { verdict, reason } =
-    excuses.find((excuse) => excuse.verdict === 'inconclusive') ?? (excuses[0] as LimitVerdict)
+    excuses.find((excuse) => excuse.verdict === 'inconclusive') ?? (excuses[0] as Excuse)
   return conclude(cohorts, verdict, reason)
-}
-
-function toExcuse(expiry: string | undefined): LimitVerdict | undefined {
-  return expiry === undefined
-    ? undefined
-    : { verdict: 'bounded', reason: `what is kept goes with time: ${expiry}` }
 }
 
 interface LocatedHolding {

@@ -12,3 +12,9 @@ export const NOTHING_NAMED = {
   growing_types: [],
   proof: null
 } satisfies Partial<LeakFindings>
+
+/** Why what grows is no leak, or may be none. */
+export interface Excuse {
+  verdict: 'bounded' | 'inconclusive'
+  reason: string
+}

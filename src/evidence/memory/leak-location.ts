@@ -2,11 +2,12 @@
 import path from 'node:path'
 import { createSourceTree } from '../source-tree.ts'
 import type { Suspect } from './expiry.ts'
-import { judgeByLimit, type LimitVerdict } from './growth-limit.ts'
+import { judgeByLimit } from './growth-limit.ts'
 import { fetchObject, type HeapInspector } from './heap-inspector.ts'
 import type { HeldBy } from './held-by.ts'
 import type { Holding } from './holdings.ts'
 import { clear, createInsertionWatch, sizeOf } from './insertion-watch.ts'
+import type { Excuse } from './leak-findings.ts'
 import type { LeakReport } from './leak-report.ts'
 import { type Line, placeLineProbes, watchVariable } from './line-probes.ts'
 import { toMb } from './megabytes.ts'
@@ -24,7 +25,7 @@ export interface LeakLocator {
   /** What holds it, for those who look whether it stays. */
   readonly suspect: Pick<Suspect, 'isTimer' | 'readSize'>
   /** @returns undefined where nothing limits the growth */
-  judgeByLimit(): Promise<LimitVerdict | undefined>
+  judgeByLimit(): Promise<Excuse | undefined>
   /** @returns the `file:line` that makes the holding grow, or undefined where it could not be told */
   findInsertion(): Promise<string | undefined>
   /** Empties the container and collects: what comes back is what it held. @returns null for what can't be emptied */
@@ -41,13 +42,12 @@ export function createLeakLocator(
   const sources = createSourceTree(rootDir, [path.relative(rootDir, WATCHING_FILE).split(path.sep).join('/')])
   const container = holding.isVariable ? undefined : fetchObject(heap, holding.ownerId)
 
-  let readVariable: (() => unknown) | undefined
-
   /** A variable whose value is replaced each time is read where the workload mentions it. */
   async function readSize(): Promise<number> {
     const [identifier] = heldBy?.identifiers ?? []
     if (!holding.isVariable || identifier === undefined) return sizeOf(container)
-    readVariable ??= watchVariable(heap, sources, identifier)
+    // Anew each time: whoever watches lines after it ends this.
+    const readVariable = watchVariable(heap, sources, identifier)
     await run.run(1, { budgetMs: BUDGET_MS })
     return sizeOf(readVariable())
   }
