@@ -62,7 +62,9 @@ export async function checkWorkload(
   if (guilty.length > 0) {
     // Only now: an innocent workload is not to wait for the parser of source text.
     const { explainWorst } = await import('./leak-explanation.ts')
-    return explainWorst(guilty, looks.at(-1)?.heldBy ?? new Map(), cohorts, rootDir)
+    return explainWorst(guilty, looks.at(-1)?.heldBy ?? new Map(), cohorts, rootDir, () =>
+      lookOnceMore(cohorts)
+    )
   }
   if (hasVerdict(looks, 'open')) {
     return conclude(cohorts, 'inconclusive', `${run.done} iterations can't tell whether what is kept grows`)
@@ -102,6 +104,12 @@ async function look(
   await heap.collectEverything()
   await heap.runFinalizers()
   return readSnapshot()
+}
+
+/** @returns what is held now, what came since the last cohort included */
+async function lookOnceMore(cohorts: CohortRun): Promise<ReadonlyMap<string, Holding>> {
+  const boundaries = [...cohorts.boundaries, cohorts.heap.markBoundary()]
+  return (await look({ ...cohorts, boundaries }, [])).holdings
 }
 
 function findSuspects([first]: Look<Holding>[]): string[] {

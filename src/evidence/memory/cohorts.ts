@@ -36,6 +36,8 @@ const MIN_COHORT_SHARE = 0.5
 /** A leak that comes by chance may leave some cohorts out, but not just the oldest, where the others have so many. */
 const MIN_EMPTY_COHORTS = 2
 const MIN_WINDOW_COUNT = 8
+/** With less, what V8 itself takes and frees meanwhile, 60 KB, would decide whether memory grew. */
+const MIN_WINDOW_BYTES = 128 * 1024
 /** What is thrown out for the newest makes room for them; what only began late does not. */
 const MAX_WINDOW_GROWTH = 0.5
 /** Fewer than this share of the old survivors still there: they are being thrown out. */
@@ -100,7 +102,7 @@ export function keepsOnlyNewest(look: Look): boolean {
 /** Keeps only the newest, in itself or in its store, and took no more memory for them. */
 function isFullWindow(holding: HoldingCount, { usedBytes }: Look): boolean {
   const counts = findWindow(holding)
-  if (counts === undefined) return false
+  if (counts === undefined || totalBytes(holding) < MIN_WINDOW_BYTES) return false
   const firstKept = counts.findIndex((count) => count > 0)
   const growthBytes = (usedBytes.at(-1) ?? 0) - (usedBytes[firstKept] ?? 0)
   return growthBytes <= totalBytes(holding) * MAX_WINDOW_GROWTH

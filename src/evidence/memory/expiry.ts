@@ -3,10 +3,11 @@
  * due by then are run, and the workload goes on for a little, for what throws out the old when something new comes.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { totalBytes } from './cohorts.ts'
 import { setClockForward } from './forward-clock.ts'
 import { fetchInstances, type HeapInspector } from './heap-inspector.ts'
+import type { Holding } from './holdings.ts'
 import type { Excuse } from './leak-findings.ts'
-import { BYTES_PER_MB } from './megabytes.ts'
 import type { WorkloadRun } from './workload-run.ts'
 
 const FORWARD_MS = 3_600_000
@@ -14,9 +15,6 @@ const ITERATIONS = 20
 const BUDGET_MS = 300
 /** Of what is kept for a time only at least this share is gone by then. */
 const MIN_GONE_SHARE = 0.5
-/** Where only bytes can be counted: with less, what else the process does would decide. */
-const MIN_BYTES = BYTES_PER_MB / 2
-
 /** What Node's timers are, as far as they are looked at. */
 interface Timer {
   _idleTimeout: number
@@ -25,37 +23,64 @@ interface Timer {
   _timerArgs?: unknown[]
 }
 
-/** What is kept, in whichever unit it can be counted. */
-interface Kept {
-  unit: string
-  count(): Promise<number>
-  /** How many went if all of it did; undefined for all that are counted. */
-  all?: number
-}
-
 /** What may be kept for a time only. */
 export interface Suspect {
   /** Node's timers hold it. */
   isTimer: boolean
   /** Entries of what holds it, 0 where they can't be told; may run the workload once. */
   readSize(): Promise<number>
-  /** About so many are kept. */
-  bytes: number
+  /** As the last look saw it. */
+  holding: Holding
 }
+
+/** In which what is kept is counted. */
+type Unit = 'timers' | 'entries' | 'bytes'
 
 /**
  * All at once, for what goes with one may go with the other: a timer and the entry that it takes out.
+ * @param lookOnceMore takes a second: only where nothing but bytes can be counted
  * @returns for each undefined where most of it stayed
  */
 export async function findExpiries(
   heap: HeapInspector,
   suspects: readonly Suspect[],
-  readUsedBytes: () => Promise<number>,
+  lookOnceMore: () => Promise<ReadonlyMap<string, Holding>>,
   run: WorkloadRun
 ): Promise<(Excuse | undefined)[]> {
-  const kept: (Kept | undefined)[] = []
-  for (const suspect of suspects) kept.push(await chooseKept(heap, suspect, readUsedBytes))
-  const before = await countEach(kept)
+  async function count(unit: Unit, suspect: Suspect, holding: Holding | undefined): Promise<number> {
+    if (unit === 'timers') return (await listPendingTimers(heap)).length
+    if (unit === 'entries') return suspect.readSize()
+    return holding ? totalBytes(holding) : 0
+  }
+
+  const before: { suspect: Suspect; unit: Unit; kept: number }[] = []
+  for (const suspect of suspects) {
+    const unit = await chooseUnit(suspect)
+    before.push({ suspect, unit, kept: await count(unit, suspect, suspect.holding) })
+  }
+  await letAnHourPass(heap, run)
+  const holdings = before.some(({ unit }) => unit === 'bytes') ? await lookOnceMore() : undefined
+  const excuses: (Excuse | undefined)[] = []
+  for (const { suspect, unit, kept } of before) {
+    const gone = kept - (await count(unit, suspect, holdings?.get(suspect.holding.key)))
+    excuses.push(gone > kept * MIN_GONE_SHARE ? excuse(unit, kept, gone) : undefined)
+  }
+  return excuses
+}
+
+async function chooseUnit({ isTimer, readSize }: Suspect): Promise<Unit> {
+  if (isTimer) return 'timers'
+  return (await readSize()) > 0 ? 'entries' : 'bytes'
+}
+
+function excuse(unit: Unit, kept: number, gone: number): Excuse {
+  return {
+    verdict: 'bounded',
+    reason: `what is kept goes with time: of ${kept} ${unit} ${gone} are gone an hour later`
+  }
+}
+
+async function letAnHourPass(heap: HeapInspector, run: WorkloadRun): Promise<void> {
   const putClockBack = setClockForward(FORWARD_MS)
   try {
     await runDueTimers(heap)
@@ -63,34 +88,6 @@ export async function findExpiries(
   } finally {
     putClockBack()
   }
-  const after = await countEach(kept)
-  return kept.map((each, i) => each && excuseByGone(each, before[i] ?? 0, after[i] ?? 0))
-}
-
-async function countEach(kept: readonly (Kept | undefined)[]): Promise<number[]> {
-  const counts: number[] = []
-  for (const each of kept) counts.push(await (each?.count() ?? 0))
-  return counts
-}
-
-function excuseByGone({ unit, all }: Kept, before: number, after: number): Excuse | undefined {
-  const whole = all ?? before
-  const gone = before - after
-  if (gone <= whole * MIN_GONE_SHARE) return undefined
-  return {
-    verdict: 'bounded',
-    reason: `what is kept goes with time: of ${Math.round(whole)} ${unit} ${Math.round(gone)} are gone an hour later`
-  }
-}
-
-async function chooseKept(
-  heap: HeapInspector,
-  { isTimer, readSize, bytes }: Suspect,
-  readUsedBytes: () => Promise<number>
-): Promise<Kept | undefined> {
-  if (isTimer) return { unit: 'timers', count: async () => (await listPendingTimers(heap)).length }
-  if ((await readSize()) > 0) return { unit: 'entries', count: readSize }
-  return bytes >= MIN_BYTES ? { unit: 'bytes', count: readUsedBytes, all: bytes } : undefined
 }
 
 async function runDueTimers(heap: HeapInspector): Promise<void> {

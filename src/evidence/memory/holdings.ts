@@ -7,6 +7,8 @@ import type { HeapGraph } from './heap-graph.ts'
 import type { RetainerIndex } from './retainer-index.ts'
 
 export interface Holding {
+  /** Stays the same in a later snapshot of the same process. */
+  key: string
   /** The object that was there before: its node in this snapshot, and V8's id of it, which stays. */
   owner: number
   ownerId: number
@@ -53,7 +55,7 @@ const NOBODY = -1
 
 /**
  * @param boundaries from `markBoundary`, ascending: one before the first cohort, then one after each
- * @returns the holdings by a key that stays the same in a later snapshot of the same process
+ * @returns the holdings by their key
  */
 export function findHoldings(
   graph: HeapGraph,
@@ -95,6 +97,7 @@ export function findHoldings(
     const counts = new Array<number>(boundaries.length - 1).fill(0)
     const bytes = [...counts]
     const holding: Holding = {
+      key,
       owner,
       ownerId: graph.id(owner),
       label,

@@ -6,7 +6,7 @@ import { findExpiries } from './expiry.ts'
 import type { HeldBy } from './held-by.ts'
 import type { Holding } from './holdings.ts'
 import type { Excuse, LeakFindings } from './leak-findings.ts'
-import { createLeakLocator, type LeakLocator, settle } from './leak-location.ts'
+import { createLeakLocator, type LeakLocator } from './leak-location.ts'
 
 const MAX_TYPES = 5
 
@@ -15,7 +15,8 @@ export async function explainWorst(
   guilty: readonly Holding[],
   heldBy: ReadonlyMap<Holding, HeldBy | null>,
   cohorts: CohortRun,
-  rootDir: string
+  rootDir: string,
+  lookOnceMore: () => Promise<ReadonlyMap<string, Holding>>
 ): Promise<LeakFindings> {
   const { heap, run, cohortIterations } = cohorts
   const suspects = guilty.map(function toSuspect(holding) {
@@ -24,17 +25,10 @@ export async function explainWorst(
     const locator = createLeakLocator(heap, rootDir, holding, holder, run)
     return { holding, bytesPerIteration, name: holder?.name ?? null, locator }
   })
-  async function readSettledBytes(): Promise<number> {
-    await settle(heap)
-    return readUsedBytes()
-  }
   const expiries = await findExpiries(
     heap,
-    suspects.map(({ locator, bytesPerIteration }) => ({
-      ...locator.suspect,
-      bytes: bytesPerIteration * run.done
-    })),
-    readSettledBytes,
+    suspects.map(({ locator, holding }) => ({ ...locator.suspect, holding })),
+    lookOnceMore,
     run
   )
   const excuses: Excuse[] = []

@@ -108,7 +108,7 @@ export function createLeakLocator(
  * Collects twice: a thread of V8's own frees the memory of dead Buffers after a collection, and only the next one
  * waits for it. On a busy machine 19 MB of them were still counted.
  */
-export async function settle(heap: HeapInspector): Promise<void> {
+async function settle(heap: HeapInspector): Promise<void> {
   await heap.collectEverything()
   await heap.collectEverything()
 }
