@@ -1,4 +1,4 @@
-/** What excuses growth and what does not, beyond what `npm test` has time for; the soak runs every fixture many times. */
+/** What excuses growth and what does not, and what Node itself holds, beyond what `npm test` has time for; the soak runs every fixture many times. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { checkFixture, readExpected } from '../fixtures/leaks/trials.ts'
@@ -10,7 +10,12 @@ describe('a leak check', () => {
     'limited-namesake',
     'warned-of',
     'full-outer',
-    'linked-limit'
+    'linked-limit',
+    'late',
+    'closure-chain',
+    'node-marks',
+    'node-channels',
+    'node-debuglog'
   ]) {
     test(`finds ${name}, its variable and its line`, async () => {
       const { verdict, retained_by, allocated_at } = await checkFixture(name)

@@ -127,10 +127,12 @@ async function findComparedLimit(
   await run.run(ITERATIONS, { budgetMs: BUDGET_MS })
   // Each line that is watched costs a fraction of a millisecond.
   heap.post('Debugger.disable')
-  for (const [place, { file, line }] of lines.entries()) {
+  for (const [place, line] of lines.entries()) {
     const limit = limitAt.get(place)
-    if (limit)
-      return { ...limit, shownBy: `${sources.relativePath(file)}:${line} compares its size with a limit` }
+    // What Node compares with a limit it only warns of.
+    if (!limit || !line) continue
+    const { file } = line
+    return { ...limit, shownBy: `${sources.relativePath(file)}:${line.line} compares its size with a limit` }
   }
   return undefined
 }

@@ -40,6 +40,8 @@ const EXACT_NUMBERS = ['--no-allocation-site-pretenuring', '--no-page-promotion'
  * its own tables. Without such threads what is in use at a boundary is what the program uses.
  */
 const NO_COMPILER_THREADS = ['--no-concurrent-recompilation', '--no-concurrent-sparkplug']
+/** In what Node starts from, no line can be watched: which one of ours made a list of Node's grow could not be told. */
+const WATCHABLE_NODE = '--no-node-snapshot'
 /** The heap's limit does not bound Buffers, nor what V8 keeps about the heap while it is watched. */
 const MEMORY_LIMIT_BYTES = 768 * BYTES_PER_MB
 const WATCH_EVERY_MS = 50
@@ -76,7 +78,12 @@ export async function checkForLeaks(options: LeakCheckOptions): Promise<LeakRepo
 /** None of our own arguments and environment go with it: an inherited `--import` would start tracing there as well. */
 function forkChild(rootDir: string): ChildProcess {
   const child = fork(CHILD, [String(process.pid)], {
-    execArgv: [`--max-old-space-size=${HEAP_LIMIT_MB}`, ...EXACT_NUMBERS, ...NO_COMPILER_THREADS],
+    execArgv: [
+      `--max-old-space-size=${HEAP_LIMIT_MB}`,
+      ...EXACT_NUMBERS,
+      ...NO_COMPILER_THREADS,
+      WATCHABLE_NODE
+    ],
     // Compiled code from the check before saves a twentieth of the time; where nothing can be written there is none.
     env: { NODE_COMPILE_CACHE: path.join(rootDir, '.cache/compiled') },
     serialization: 'advanced',

@@ -18,8 +18,10 @@ const MAX_ITERATIONS = 200
 const ENOUGH_INSERTIONS = 8
 const BUDGET_MS = 1500
 
-/** Its frames stand above those of whoever inserts. */
-const WATCHING_FILE = path.join(import.meta.dirname, 'insertion-watch.ts')
+/** Their frames stand above those of whoever inserts. */
+const WATCHING_FILES = ['insertion-watch.ts', 'line-probes.ts'].map((name) =>
+  path.join(import.meta.dirname, name)
+)
 
 export interface LeakLocator {
   /** What holds it, for those who look whether it stays. */
@@ -39,14 +41,16 @@ export function createLeakLocator(
   heldBy: HeldBy | null,
   run: WorkloadRun
 ): LeakLocator {
-  const sources = createSourceTree(rootDir, [path.relative(rootDir, WATCHING_FILE).split(path.sep).join('/')])
+  const sources = createSourceTree(
+    rootDir,
+    WATCHING_FILES.map((file) => path.relative(rootDir, file).split(path.sep).join('/'))
+  )
   const container = holding.isVariable ? undefined : fetchObject(heap, holding.ownerId)
 
   /** A variable whose value is replaced each time is read where the workload mentions it. */
   async function readSize(): Promise<number> {
     const [identifier] = heldBy?.identifiers ?? []
     if (!holding.isVariable || identifier === undefined) return sizeOf(container)
-    // Anew each time: whoever watches lines after it ends this.
     const readVariable = watchVariable(heap, sources, identifier)
     await run.run(1, { budgetMs: BUDGET_MS })
     return sizeOf(readVariable())

@@ -1,10 +1,12 @@
 /**
  * Finds the line where a variable grows that no method call makes grow: an element assigned, a property added, a
  * string appended to. Breakpoints whose condition is always false stand on every line that mentions it; the condition
- * reads its size, and growth goes to the line that was reached last.
+ * reads its size, and growth goes to the line that was reached last. Of a variable of Node's own, as the list of marks,
+ * it goes to the line of one's own code that called.
  */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { findCallSite } from '../call-site.ts'
 import type { SourceTree } from '../source-tree.ts'
 import type { HeapInspector } from './heap-inspector.ts'
 import type { Identifier } from './held-by.ts'
@@ -48,16 +50,17 @@ export function placeLineProbes(
   identifier: Identifier,
   readContainer: (() => unknown) | undefined
 ): LineProbes {
-  let lastPlace: number | undefined
+  const growths = new Map<string, { line: Line; growth: number }>()
+  let lastKey: string | undefined
   let last: { value: unknown; size: number } | undefined
 
   function notice(value: unknown): void {
     const size = sizeOf(value)
-    if (lastPlace !== undefined && last) {
+    const reached = growths.get(lastKey ?? '')
+    if (reached && last) {
       // A list whose newest node replaces the variable's value has no size that could grow.
       const isReplaced = size === last.size && value !== last.value
-      const growth = isReplaced ? 1 : Math.max(size - last.size, 0)
-      growths[lastPlace] = (growths[lastPlace] ?? 0) + growth
+      reached.growth += isReplaced ? 1 : Math.max(size - last.size, 0)
     }
     last = { value, size }
   }
@@ -67,31 +70,32 @@ export function placeLineProbes(
     // A mention of something else, `Promise.all`, where there is no such variable: no reading at all.
     if (current === undefined) return
     notice(current)
-    lastPlace = place
-    reached.add(place)
+    const line = lines[place] ?? findCallSite(new Error().stack ?? '', sources)
+    lastKey = line && `${line.file}:${line.line}`
+    if (line && lastKey !== undefined && !growths.has(lastKey)) growths.set(lastKey, { line, growth: 0 })
   }
 
   const { name } = identifier
   const read = name.startsWith('#') ? `this.${name}` : name
   const expression = readContainer ? 'undefined' : readSafely(read)
   const lines = probeMatchingLines(heap, sources, [mentionOf(identifier)], probe, () => expression)
-  const growths = lines.map(() => 0)
-  const reached = new Set<number>()
 
   return {
     settle() {
       if (readContainer) notice(readContainer())
     },
     mostFrequent() {
-      const most = Math.max(...growths)
-      if (most > 0) return lines[growths.indexOf(most)]
+      const [most, ...others] = [...growths.values()].sort((a, b) => b.growth - a.growth)
       // What has no size that can be read, as a promise, grows on the one line there is, or it can't be told.
-      return reached.size === 1 ? lines[[...reached][0] ?? 0] : undefined
+      return most && (most.growth > 0 || others.length === 0) ? most.line : undefined
     }
   }
 }
 
-/** @returns what reads the variable's value, as it was when a line that mentions it was last reached */
+/**
+ * @returns what reads the variable's value, as it was when a line that mentions it was last reached, and ends the watch:
+ *   the value, still held here, would be this one's in the next snapshot
+ */
 export function watchVariable(
   heap: HeapInspector,
   sources: SourceTree,
@@ -102,7 +106,12 @@ export function watchVariable(
     last = value
   }
   probeMatchingLines(heap, sources, [mentionOf(identifier)], keep, () => readSafely(identifier.name))
-  return () => last
+  return function readOnce(): unknown {
+    heap.post('Debugger.disable')
+    const value = last
+    last = undefined
+    return value
+  }
 }
 
 let probes = 0
@@ -110,7 +119,7 @@ let probes = 0
 /**
  * Calls `probe` whenever one of the lines is reached.
  * @param toExpression what is evaluated in the scope of a line with this text, for `probe`
- * @returns the lines of one's own code that match, at most MAX_PROBES; `probe` is told the index
+ * @returns the lines that match, at most MAX_PROBES, by the index that `probe` is told; undefined for one of Node's own
  */
 export function probeMatchingLines<T>(
   heap: HeapInspector,
@@ -118,19 +127,22 @@ export function probeMatchingLines<T>(
   mentions: readonly Mention[],
   probe: (place: number, value: T) => void,
   toExpression: (text: string) => string
-): Line[] {
+): (Line | undefined)[] {
   const name = `__leakCheckProbe${probes++}`
   Object.defineProperty(globalThis, name, { value: probe })
-  const lines: Line[] = []
-  for (const { scriptId, url } of listOwnScripts(heap, sources)) {
-    for (const { line, text } of linesMentioning(url, mentions)) {
+  const lines: (Line | undefined)[] = []
+  for (const { scriptId, url } of listScripts(heap, sources)) {
+    const patterns = mentions.filter((each) => mayStandIn(each, url)).map(({ pattern }) => pattern)
+    if (patterns.length === 0) continue
+    const source = isNodes(url) ? readScript(heap, scriptId) : readFileSync(fileURLToPath(url), 'utf8')
+    for (const { line, text } of matchingLines(source, patterns)) {
       if (lines.length >= MAX_PROBES) return lines
       heap.post('Debugger.setBreakpoint', {
         location: { scriptId, lineNumber: line - 1 },
         // Always false: it never pauses.
         condition: `void globalThis.${name}(${lines.length}, ${toExpression(text)})`
       })
-      lines.push({ file: fileURLToPath(url), line })
+      lines.push(isNodes(url) ? undefined : { file: fileURLToPath(url), line })
     }
   }
   return lines
@@ -147,11 +159,13 @@ export function mentionOf({ name, scriptUrl }: Identifier, after = ''): Mention 
   return { pattern: new RegExp(`(?<![\\w$#])${escaped}(?![\\w$])${after}`), scriptUrl }
 }
 
-function listOwnScripts(heap: HeapInspector, sources: SourceTree): Script[] {
+/** @returns one's own and Node's */
+function listScripts(heap: HeapInspector, sources: SourceTree): Script[] {
   const scripts: Script[] = []
   function addScript({ params }: { params: Script }): void {
-    const isFile = params.url.startsWith('file:')
-    if (isFile && sources.isOwn(fileURLToPath(params.url)) && !isChecker(params.url)) scripts.push(params)
+    const { url } = params
+    const isOwn = url.startsWith('file:') && sources.isOwn(fileURLToPath(url)) && !isChecker(url)
+    if (isOwn || isNodes(url)) scripts.push(params)
   }
   heap.on('Debugger.scriptParsed', addScript)
   // Enabled again, it tells of all scripts again.
@@ -166,10 +180,21 @@ function isChecker(url: string): boolean {
   return url.startsWith(new URL('.', import.meta.url).href)
 }
 
-function linesMentioning(url: string, mentions: readonly Mention[]): { line: number; text: string }[] {
-  const patterns = mentions.filter(({ scriptUrl = url }) => scriptUrl === url).map(({ pattern }) => pattern)
-  if (patterns.length === 0) return []
-  return readFileSync(fileURLToPath(url), 'utf8')
+function isNodes(url: string): boolean {
+  return url.startsWith('node:')
+}
+
+/** Of Node's scripts only the one that is known: a property may be anybody's there. */
+function mayStandIn({ scriptUrl }: Mention, url: string): boolean {
+  return scriptUrl === undefined ? !isNodes(url) : scriptUrl === url
+}
+
+function readScript(heap: HeapInspector, scriptId: string): string {
+  return (heap.post('Debugger.getScriptSource', { scriptId }) as { scriptSource: string }).scriptSource
+}
+
+function matchingLines(source: string, patterns: readonly RegExp[]): { line: number; text: string }[] {
+  return source
     .split('\n')
     .flatMap((text, index) =>
       patterns.some((pattern) => pattern.test(text)) ? [{ line: index + 1, text }] : []
