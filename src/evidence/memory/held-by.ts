@@ -149,7 +149,9 @@ function leadsOn(graph: HeapGraph, node: number): boolean {
 
 /** The name of the variable that the edge is, or null where it is none. */
 function variableAt(graph: HeapGraph, retainers: RetainerIndex, node: number, edge: number): string | null {
-  if (graph.edgeType(edge) === 'context') return graph.edgeLabel(edge)
+  // An arrow function's `this` leads to the object as well, and is nobody's name for it.
+  if (graph.edgeType(edge) === 'context')
+    return graph.edgeLabel(edge) === 'this' ? null : graph.edgeLabel(edge)
   if (graph.edgeType(edge) === 'property' && isGlobal(graph, retainers, node)) return graph.edgeLabel(edge)
   return graph.name(graph.edgeTarget(edge)) === 'system / Cell' ? exportedName(graph, node, edge) : null
 }
