@@ -3,9 +3,13 @@ import { test } from 'node:test'
 import { isSuspect, judge, type Look } from '../../../src/evidence/memory/cohorts.ts'
 
 const FIRST = [10, 10, 10, 10, 10, 10]
+const SMALL_BYTES = 40
+const LARGE_BYTES = 4000
 
 interface Counted {
   counts: number[]
+  /** Of each object that survives. */
+  objectBytes?: number
   storeBytes?: number
   storeEntries?: number
   storeCounts?: number[]
@@ -16,9 +20,22 @@ interface Counted {
 /** A look at one holding after 64 iterations of warm-up and those of the cohorts. */
 function look(
   cohortIterations: number[],
-  { counts, storeBytes = 0, storeEntries = 0, storeCounts = counts.map(() => 0), grownBytes = 0 }: Counted
+  {
+    counts,
+    objectBytes = SMALL_BYTES,
+    storeBytes = 0,
+    storeEntries = 0,
+    storeCounts = counts.map(() => 0),
+    grownBytes = 0
+  }: Counted
 ): Look {
-  const holding = { counts, bytes: counts.map((count) => count * 40), storeBytes, storeEntries, storeCounts }
+  const holding = {
+    counts,
+    bytes: counts.map((count) => count * objectBytes),
+    storeBytes,
+    storeEntries,
+    storeCounts
+  }
   const done = cohortIterations.reduce((total, iterations) => total + iterations, 64)
   const usedBytes = [...counts.map(() => 0), grownBytes]
   return { holdings: new Map([['cache', holding]]), cohortIterations, done, usedBytes }
@@ -52,20 +69,26 @@ const cases: [name: string, first: Counted, second: Counted, verdict: string][] 
   ],
   [
     'a window of the newest',
-    { counts: [0, 0, 8, 10, 10, 10] },
-    { counts: [0, 0, 0, 0, 0, 0, 38] },
+    { counts: [0, 0, 8, 10, 10, 10], objectBytes: LARGE_BYTES },
+    { counts: [0, 0, 0, 0, 0, 0, 38], objectBytes: LARGE_BYTES },
     'no suspect'
   ],
   [
+    'a window of the newest, too small to tell at once',
+    { counts: [0, 0, 0, 8, 8, 8], objectBytes: LARGE_BYTES },
+    { counts: [0, 0, 0, 0, 0, 0, 24], objectBytes: LARGE_BYTES },
+    'innocent'
+  ],
+  [
     'a leak that came late',
-    { counts: [0, 0, 8, 10, 10, 10], grownBytes: 38 * 40 },
-    { counts: [0, 0, 8, 10, 10, 10, 600] },
+    { counts: [0, 0, 8, 10, 10, 10], objectBytes: LARGE_BYTES, grownBytes: 38 * LARGE_BYTES },
+    { counts: [0, 0, 8, 10, 10, 10, 600], objectBytes: LARGE_BYTES },
     'leak'
   ],
   [
     'a leak that came later',
-    { counts: [0, 0, 0, 0, 10, 10], grownBytes: 20 * 40 },
-    { counts: [0, 0, 0, 0, 10, 10, 600] },
+    { counts: [0, 0, 0, 0, 10, 10], objectBytes: 2 * LARGE_BYTES, grownBytes: 40 * LARGE_BYTES },
+    { counts: [0, 0, 0, 0, 10, 10, 600], objectBytes: 2 * LARGE_BYTES },
     'leak'
   ],
   [
@@ -90,8 +113,8 @@ const cases: [name: string, first: Counted, second: Counted, verdict: string][] 
   ],
   [
     'a table of the newest',
-    { counts: [0, 0, 0, 0, 0, 0], storeBytes: 4000, storeEntries: 38, storeCounts: [0, 0, 8, 10, 10, 10] },
-    { counts: [0, 0, 0, 0, 0, 0, 0], storeBytes: 4000, storeEntries: 38 },
+    { counts: [0, 0, 0, 0, 0, 0], storeBytes: 200_000, storeEntries: 38, storeCounts: [0, 0, 8, 10, 10, 10] },
+    { counts: [0, 0, 0, 0, 0, 0, 0], storeBytes: 200_000, storeEntries: 38 },
     'no suspect'
   ],
   [
