@@ -58,13 +58,12 @@ export async function checkWorkload(
     await runUntil(cohorts, ENOUGH_FACTOR * (looks[0]?.done ?? 0))
     looks.push(await look(cohorts, looks))
   }
+  const last = looks.at(-1)
   const guilty = findGuilty(looks).slice(0, MAX_EXPLAINED)
-  if (guilty.length > 0) {
+  if (last && guilty.length > 0) {
     // Only now: an innocent workload is not to wait for the parser of source text.
     const { explainWorst } = await import('./leak-explanation.ts')
-    return explainWorst(guilty, looks.at(-1)?.heldBy ?? new Map(), cohorts, rootDir, () =>
-      lookOnceMore(cohorts)
-    )
+    return explainWorst(guilty, last, cohorts, rootDir, () => lookOnceMore(cohorts))
   }
   if (hasVerdict(looks, 'open')) {
     return conclude(cohorts, 'inconclusive', `${run.done} iterations can't tell whether what is kept grows`)
@@ -75,7 +74,7 @@ export async function checkWorkload(
 }
 
 /** A look, and who holds what is worst by all looks up to it. */
-interface NamedLook extends Look<Holding> {
+export interface NamedLook extends Look<Holding> {
   heldBy: ReadonlyMap<Holding, HeldBy | null>
 }
 
@@ -107,9 +106,9 @@ async function look(
 }
 
 /** @returns what is held now, what came since the last cohort included */
-async function lookOnceMore(cohorts: CohortRun): Promise<ReadonlyMap<string, Holding>> {
+function lookOnceMore(cohorts: CohortRun): Promise<Look<Holding>> {
   const boundaries = [...cohorts.boundaries, cohorts.heap.markBoundary()]
-  return (await look({ ...cohorts, boundaries }, [])).holdings
+  return look({ ...cohorts, boundaries }, [])
 }
 
 function findSuspects([first]: Look<Holding>[]): string[] {

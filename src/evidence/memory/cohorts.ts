@@ -140,6 +140,21 @@ function judgeReplaced(key: string, first: Look, later: Look): HoldingVerdict {
   return factor >= ENOUGH_FACTOR ? 'leak' : 'open'
 }
 
+/**
+ * What one lets go another may hold as well, and so may what comes after it.
+ * @returns how much of what is alive in `before` is dead in `after`, in bytes: of the holder, and of all together
+ */
+export function countDeadBytes(key: string, before: Look, after: Look): { own: number; all: number } {
+  const cohorts = before.cohortIterations.length
+  function countAlive({ holdings }: Look, keys: Iterable<string>): number {
+    return sum([...keys].flatMap((each) => holdings.get(each)?.bytes.slice(0, cohorts) ?? []))
+  }
+  return {
+    own: countAlive(before, [key]) - countAlive(after, [key]),
+    all: countAlive(before, before.holdings.keys()) - countAlive(after, after.holdings.keys())
+  }
+}
+
 export function totalBytes({ bytes, storeBytes }: HoldingCount): number {
   return sum(bytes) + storeBytes
 }

@@ -3,7 +3,8 @@
  * due by then are run, and the workload goes on for a little, for what throws out the old when something new comes.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { totalBytes } from './cohorts.ts'
+import { sum } from '../tally.ts'
+import { countDeadBytes, type Look, totalBytes } from './cohorts.ts'
 import { setClockForward } from './forward-clock.ts'
 import { fetchInstances, type HeapInspector } from './heap-inspector.ts'
 import type { Holding } from './holdings.ts'
@@ -15,6 +16,9 @@ const ITERATIONS = 20
 const BUDGET_MS = 300
 /** Of what is kept for a time only at least this share is gone by then. */
 const MIN_GONE_SHARE = 0.5
+/** Numbers stand in the table itself, which nobody shares: with fewer objects than that there is nothing to be alive. */
+const MIN_OBJECT_SHARE = 0.25
+
 /** What Node's timers are, as far as they are looked at. */
 interface Timer {
   _idleTimeout: number
@@ -38,34 +42,57 @@ type Unit = 'timers' | 'entries' | 'bytes'
 
 /**
  * All at once, for what goes with one may go with the other: a timer and the entry that it takes out.
- * @param lookOnceMore takes a second: only where nothing but bytes can be counted
+ * @param last the look that saw the suspects
+ * @param lookOnceMore takes a second: only where something seems to have gone, or nothing but bytes can be counted
  * @returns for each undefined where most of it stayed
  */
 export async function findExpiries(
   heap: HeapInspector,
   suspects: readonly Suspect[],
-  lookOnceMore: () => Promise<ReadonlyMap<string, Holding>>,
+  last: Look<Holding>,
+  lookOnceMore: () => Promise<Look<Holding>>,
   run: WorkloadRun
 ): Promise<(Excuse | undefined)[]> {
-  async function count(unit: Unit, suspect: Suspect, holding: Holding | undefined): Promise<number> {
-    if (unit === 'timers') return (await listPendingTimers(heap)).length
-    if (unit === 'entries') return suspect.readSize()
-    return holding ? totalBytes(holding) : 0
-  }
-
   const before: { suspect: Suspect; unit: Unit; kept: number }[] = []
   for (const suspect of suspects) {
     const unit = await chooseUnit(suspect)
-    before.push({ suspect, unit, kept: await count(unit, suspect, suspect.holding) })
+    before.push({ suspect, unit, kept: await count(heap, unit, suspect, last) })
   }
   await letAnHourPass(heap, run)
-  const holdings = before.some(({ unit }) => unit === 'bytes') ? await lookOnceMore() : undefined
+  let later: Look<Holding> | undefined
   const excuses: (Excuse | undefined)[] = []
   for (const { suspect, unit, kept } of before) {
-    const gone = kept - (await count(unit, suspect, holdings?.get(suspect.holding.key)))
-    excuses.push(gone > kept * MIN_GONE_SHARE ? excuse(unit, kept, gone) : undefined)
+    if (unit === 'bytes') later ??= await lookOnceMore()
+    const gone = kept - (await count(heap, unit, suspect, later))
+    if (gone <= kept * MIN_GONE_SHARE) {
+      excuses.push(undefined)
+      continue
+    }
+    later ??= await lookOnceMore()
+    excuses.push(isAliveElsewhere(suspect.holding, last, later) ? undefined : excuse(unit, kept, gone))
   }
   return excuses
+}
+
+/** Of bytes as many as the look saw; the others are counted now. */
+async function count(
+  heap: HeapInspector,
+  unit: Unit,
+  suspect: Suspect,
+  look: Look<Holding> | undefined
+): Promise<number> {
+  if (unit === 'timers') return (await listPendingTimers(heap)).length
+  if (unit === 'entries') return suspect.readSize()
+  const holding = look?.holdings.get(suspect.holding.key)
+  return holding ? totalBytes(holding) : 0
+}
+
+/** An entry is taken out of a cache, and the next one, or another list, still leads to it. */
+function isAliveElsewhere(holding: Holding, last: Look<Holding>, later: Look<Holding>): boolean {
+  const bytes = sum(holding.bytes)
+  if (bytes < totalBytes(holding) * MIN_OBJECT_SHARE) return false
+  const { own, all } = countDeadBytes(holding.key, last, later)
+  return Math.min(own, all) < bytes * MIN_GONE_SHARE
 }
 
 async function chooseUnit({ isTimer, readSize }: Suspect): Promise<Unit> {

@@ -1,9 +1,10 @@
 /** What looks like a leak is looked into: is there an excuse, and if not, what holds it, and on which line does it grow? */
 import { sum } from '../tally.ts'
+import type { NamedLook } from './check-workload.ts'
 import { type CohortRun, readUsedBytes } from './cohort-run.ts'
+import type { Look } from './cohorts.ts'
 import { conclude } from './conclude.ts'
 import { findExpiries } from './expiry.ts'
-import type { HeldBy } from './held-by.ts'
 import type { Holding } from './holdings.ts'
 import type { Excuse, LeakFindings } from './leak-findings.ts'
 import { createLeakLocator, type LeakLocator } from './leak-location.ts'
@@ -13,21 +14,22 @@ const MAX_TYPES = 5
 /** The largest that nothing excuses is the leak; without one the largest that may still be one is told, or the largest. */
 export async function explainWorst(
   guilty: readonly Holding[],
-  heldBy: ReadonlyMap<Holding, HeldBy | null>,
+  last: NamedLook,
   cohorts: CohortRun,
   rootDir: string,
-  lookOnceMore: () => Promise<ReadonlyMap<string, Holding>>
+  lookOnceMore: () => Promise<Look<Holding>>
 ): Promise<LeakFindings> {
   const { heap, run, cohortIterations } = cohorts
   const suspects = guilty.map(function toSuspect(holding) {
     const bytesPerIteration = sum(holding.bytes) / sum(cohortIterations) + holding.storeBytes / run.done
-    const holder = heldBy.get(holding) ?? null
+    const holder = last.heldBy.get(holding) ?? null
     const locator = createLeakLocator(heap, rootDir, holding, holder, run)
     return { holding, bytesPerIteration, name: holder?.name ?? null, locator }
   })
   const expiries = await findExpiries(
     heap,
     suspects.map(({ locator, holding }) => ({ ...locator.suspect, holding })),
+    last,
     lookOnceMore,
     run
   )

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isSuspect, judge, type Look } from '../../../src/evidence/memory/cohorts.ts'
+import { countDeadBytes, isSuspect, judge, type Look } from '../../../src/evidence/memory/cohorts.ts'
 
 const FIRST = [10, 10, 10, 10, 10, 10]
 const SMALL_BYTES = 40
@@ -135,4 +135,26 @@ test('too few iterations tell nothing', () => {
     judge('cache', [look(FIRST, { counts }), look([...FIRST, 10], { counts: [...counts, 10] })]),
     'open'
   )
+})
+
+test('what one holder lets go and another still holds is not dead', () => {
+  const [bytes, none] = [
+    [400, 400],
+    [0, 0]
+  ]
+  function seen(cache: number[], list: number[]): Look {
+    const holding = { counts: [], storeBytes: 0, storeEntries: 0, storeCounts: [] }
+    const holdings = new Map([
+      ['cache', { ...holding, bytes: cache }],
+      ['list', { ...holding, bytes: list }]
+    ])
+    return { holdings, cohortIterations: [10, 10], done: 84, usedBytes: [] }
+  }
+  assert.deepEqual(countDeadBytes('cache', seen(bytes, none), seen(none, none)), { own: 800, all: 800 })
+  assert.deepEqual(countDeadBytes('cache', seen(bytes, none), seen(none, bytes)), { own: 800, all: 0 })
+  // What came since counts for nothing.
+  assert.deepEqual(countDeadBytes('cache', seen(bytes, none), seen([...none, 800], none)), {
+    own: 800,
+    all: 800
+  })
 })
