@@ -11,7 +11,7 @@ import {
   totalBytes
 } from './cohorts.ts'
 import { conclude } from './conclude.ts'
-import { type HeldBy, nameHolder } from './held-by.ts'
+import { type NamedLook, nameHolder } from './held-by.ts'
 import { findHoldings, type Holding } from './holdings.ts'
 import type { LeakFindings } from './leak-findings.ts'
 import { indexRetainers } from './retainer-index.ts'
@@ -71,11 +71,6 @@ export async function checkWorkload(
   return hasVerdict(looks, 'bounded')
     ? conclude(cohorts, 'bounded', `what is kept has stopped growing after ${run.done} iterations`)
     : conclude(cohorts, 'clean', `nothing keeps growing over ${run.done} iterations`)
-}
-
-/** A look, and who holds what is worst by all looks up to it. */
-export interface NamedLook extends Look<Holding> {
-  heldBy: ReadonlyMap<Holding, HeldBy | null>
 }
 
 /** Takes a snapshot and keeps plain data of it: its graph, alive, would count as growth. */

@@ -53,37 +53,37 @@ export async function findExpiries(
   lookOnceMore: () => Promise<Look<Holding>>,
   run: WorkloadRun
 ): Promise<(Excuse | undefined)[]> {
+  let later: Promise<Look<Holding>> | undefined
+  function lookLater(): Promise<Look<Holding>> {
+    later ??= lookOnceMore()
+    return later
+  }
+
   const before: { suspect: Suspect; unit: Unit; kept: number }[] = []
   for (const suspect of suspects) {
     const unit = await chooseUnit(suspect)
-    before.push({ suspect, unit, kept: await count(heap, unit, suspect, last) })
+    before.push({ suspect, unit, kept: await count(heap, unit, suspect, async () => last) })
   }
   await letAnHourPass(heap, run)
-  let later: Look<Holding> | undefined
   const excuses: (Excuse | undefined)[] = []
   for (const { suspect, unit, kept } of before) {
-    if (unit === 'bytes') later ??= await lookOnceMore()
-    const gone = kept - (await count(heap, unit, suspect, later))
-    if (gone <= kept * MIN_GONE_SHARE) {
-      excuses.push(undefined)
-      continue
-    }
-    later ??= await lookOnceMore()
-    excuses.push(isAliveElsewhere(suspect.holding, last, later) ? undefined : excuse(unit, kept, gone))
+    const gone = kept - (await count(heap, unit, suspect, lookLater))
+    const isGone = gone > kept * MIN_GONE_SHARE && !isAliveElsewhere(suspect.holding, last, await lookLater())
+    excuses.push(isGone ? excuse(unit, kept, gone) : undefined)
   }
   return excuses
 }
 
-/** Of bytes as many as the look saw; the others are counted now. */
+/** Only bytes take a look: the others are counted now. */
 async function count(
   heap: HeapInspector,
   unit: Unit,
   suspect: Suspect,
-  look: Look<Holding> | undefined
+  look: () => Promise<Look<Holding>>
 ): Promise<number> {
   if (unit === 'timers') return (await listPendingTimers(heap)).length
   if (unit === 'entries') return suspect.readSize()
-  const holding = look?.holdings.get(suspect.holding.key)
+  const holding = (await look()).holdings.get(suspect.holding.key)
   return holding ? totalBytes(holding) : 0
 }
 

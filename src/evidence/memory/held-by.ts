@@ -1,4 +1,5 @@
 /** Names what holds an object as a programmer would: `documentCache`, `store.#entries`. */
+import type { Look } from './cohorts.ts'
 import { isDetourToValue } from './ephemeron.ts'
 import type { HeapGraph } from './heap-graph.ts'
 import { type Holding, TIMER_CLASSES } from './holdings.ts'
@@ -13,6 +14,11 @@ export interface HeldBy {
   isTimer: boolean
   /** V8's ids of the objects from the variable down to what holds, the first ones. */
   holderIds: number[]
+}
+
+/** A look, and who holds what is worst by all looks up to it. */
+export interface NamedLook extends Look<Holding> {
+  heldBy: ReadonlyMap<Holding, HeldBy | null>
 }
 
 export interface Identifier {
@@ -149,10 +155,10 @@ function leadsOn(graph: HeapGraph, node: number): boolean {
 
 /** The name of the variable that the edge is, or null where it is none. */
 function variableAt(graph: HeapGraph, retainers: RetainerIndex, node: number, edge: number): string | null {
+  const label = graph.edgeLabel(edge)
   // An arrow function's `this` leads to the object as well, and is nobody's name for it.
-  if (graph.edgeType(edge) === 'context')
-    return graph.edgeLabel(edge) === 'this' ? null : graph.edgeLabel(edge)
-  if (graph.edgeType(edge) === 'property' && isGlobal(graph, retainers, node)) return graph.edgeLabel(edge)
+  if (graph.edgeType(edge) === 'context') return label === 'this' ? null : label
+  if (graph.edgeType(edge) === 'property' && isGlobal(graph, retainers, node)) return label
   return graph.name(graph.edgeTarget(edge)) === 'system / Cell' ? exportedName(graph, node, edge) : null
 }
 

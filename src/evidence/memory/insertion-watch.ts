@@ -4,6 +4,7 @@
  */
 import { type CallSite, findCallSite } from '../call-site.ts'
 import type { SourceTree } from '../source-tree.ts'
+import { captureStack } from '../stack.ts'
 
 export interface InsertionWatch {
   /** @param container a Map, Set or array; anything else is left alone. @returns whether it can be watched */
@@ -18,8 +19,6 @@ type SiteCounts = Map<string, { site: CallSite; count: number }>
 type Method = (this: unknown, ...values: unknown[]) => unknown
 
 const INSERTING_METHODS = ['set', 'add', 'push', 'unshift', 'splice']
-/** Node's own frames, as those of an EventEmitter, stand above the caller's. */
-const STACK_FRAMES = 30
 
 export function createInsertionWatch(sources: SourceTree): InsertionWatch {
   const insertionsAt: SiteCounts = new Map()
@@ -28,10 +27,7 @@ export function createInsertionWatch(sources: SourceTree): InsertionWatch {
   let insertions = 0
 
   function recordCaller(counts: SiteCounts): void {
-    const { stackTraceLimit } = Error
-    Error.stackTraceLimit = STACK_FRAMES
-    const site = findCallSite(new Error().stack ?? '', sources)
-    Error.stackTraceLimit = stackTraceLimit
+    const site = findCallSite(captureStack(), sources)
     if (!site) return
     const key = `${site.file}:${site.line}`
     counts.set(key, { site, count: (counts.get(key)?.count ?? 0) + 1 })

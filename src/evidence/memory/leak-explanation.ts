@@ -1,10 +1,10 @@
 /** What looks like a leak is looked into: is there an excuse, and if not, what holds it, and on which line does it grow? */
 import { sum } from '../tally.ts'
-import type { NamedLook } from './check-workload.ts'
 import { type CohortRun, readUsedBytes } from './cohort-run.ts'
 import type { Look } from './cohorts.ts'
 import { conclude } from './conclude.ts'
 import { findExpiries } from './expiry.ts'
+import type { NamedLook } from './held-by.ts'
 import type { Holding } from './holdings.ts'
 import type { Excuse, LeakFindings } from './leak-findings.ts'
 import { createLeakLocator, type LeakLocator } from './leak-location.ts'

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { findCallSite } from '../call-site.ts'
 import type { SourceTree } from '../source-tree.ts'
+import { captureStack } from '../stack.ts'
 import type { HeapInspector } from './heap-inspector.ts'
 import type { Identifier } from './held-by.ts'
 import { sizeOf } from './insertion-watch.ts'
@@ -70,7 +71,7 @@ export function placeLineProbes(
     // A mention of something else, `Promise.all`, where there is no such variable: no reading at all.
     if (current === undefined) return
     notice(current)
-    const line = lines[place] ?? findCallSite(new Error().stack ?? '', sources)
+    const line = lines[place] ?? findCallSite(captureStack(), sources)
     lastKey = line && `${line.file}:${line.line}`
     if (line && lastKey !== undefined && !growths.has(lastKey)) growths.set(lastKey, { line, growth: 0 })
   }

@@ -138,10 +138,8 @@ test('too few iterations tell nothing', () => {
 })
 
 test('what one holder lets go and another still holds is not dead', () => {
-  const [bytes, none] = [
-    [400, 400],
-    [0, 0]
-  ]
+  const bytes = [400, 400]
+  const none = [0, 0]
   function seen(cache: number[], list: number[]): Look {
     const holding = { counts: [], storeBytes: 0, storeEntries: 0, storeCounts: [] }
     const holdings = new Map([

@@ -1,14 +1,12 @@
 /** A few leaks and innocents, and children that do not behave; the soak runs all of them many times. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { checkFixture, readExpected } from '../../fixtures/leaks/trials.ts'
+import { assertLeak, assertNoLeak, checkFixture } from '../../fixtures/leaks/trials.ts'
 
 describe('a leak check', () => {
   for (const name of ['private-field', 'listeners', 'buffers', 'late-held-up']) {
     test(`finds ${name}, its variable and its line, and proves it`, async () => {
-      const report = await checkFixture(name)
-      const { verdict, retained_by, allocated_at } = report
-      assert.deepEqual({ verdict, retained_by, allocated_at }, { verdict: 'leak', ...readExpected(name) })
+      const report = await assertLeak(name)
       assert.equal(report.leak_detected, true)
       assert.equal(report.iterations, 10)
       assert.ok(report.iterations_run > 10)
@@ -21,15 +19,13 @@ describe('a leak check', () => {
   // Most of these have no container to empty: there is no proof.
   for (const name of ['weak-values', 'namesake', 'broken-limit', 'beside-expiring']) {
     test(`finds ${name}, its variable and its line`, async () => {
-      const { verdict, retained_by, allocated_at } = await checkFixture(name)
-      assert.deepEqual({ verdict, retained_by, allocated_at }, { verdict: 'leak', ...readExpected(name) })
+      await assertLeak(name)
     })
   }
 
   for (const name of ['innocent-lru', 'innocent-garbage', 'innocent-lazy-ttl']) {
     test(`calls ${name} no leak`, async () => {
-      const report = await checkFixture(name)
-      assert.ok(report.verdict === 'bounded' || report.verdict === 'clean', JSON.stringify(report))
+      const report = await assertNoLeak(name)
       assert.equal(report.leak_detected, false)
       assert.equal(report.retained_by, null)
     })
